@@ -1,0 +1,1 @@
+"""Pure functions of posterior draws: counterfactuals, effects, diagnostics."""

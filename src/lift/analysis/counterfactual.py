@@ -1,0 +1,145 @@
+"""Counterfactual downloads: what the curve would have been without some posts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lift.errors import InputError, Problem
+from lift.model.posterior import Posterior
+from lift.model.response import kernel_days
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Lift:
+    """Draws of the log-lift of a set of posts.
+
+    Attributes
+    ----------
+    first_day : int
+        Position in the calendar of the first day on which one of them can act.
+    values : ndarray, shape (chain * draw, n_days), log units
+        Sum of their responses on each day from there on.
+    """
+
+    first_day: int
+    values: FloatArray
+
+
+def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
+    """Return what a set of posts together adds to log downloads, day by day.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    members : ndarray of int
+        Positions of the posts, at least one.
+
+    Returns
+    -------
+    Lift
+        ``sum_j f_j(t)`` with ``f_j(t) = impulse_j K(t; tau_j)``, for the days on which at least
+        one of the posts can act and that lie within the data.
+    """
+    draws = posterior.draws
+    constant = posterior.tree["constant_data"]
+    days = constant["post_day"].to_numpy()[members]
+    fractions = constant["post_fraction"].to_numpy()[members]
+    groups = constant["kernel_group_index"].to_numpy()[members]
+    window = int(posterior.attrs["window_days"])
+    n_dates = posterior.downloads.sizes["date"]
+    first = int(days.min())
+    last = min(int(days.max()) + window, n_dates)
+    share = draws["first_day_share"].to_numpy().reshape(-1, draws.sizes["kernel_group"])
+    shape = draws["kernel_shape"].to_numpy().ravel()
+    impulse = draws["impulse"].to_numpy().reshape(len(shape), -1)
+    scale = -np.log1p(-share)
+    values = np.zeros((len(shape), last - first))
+    for member, day, fraction, group in zip(members, days, fractions, groups, strict=True):
+        n_days = min(window, n_dates - int(day))
+        kernel = kernel_days(scale[:, group], shape, float(fraction), window)
+        start = int(day) - first
+        values[:, start : start + n_days] += impulse[:, member, None] * kernel[:, :n_days]
+    return Lift(first, values)
+
+
+def post_positions(posterior: Posterior, post_ids: Sequence[str] | None) -> NDArray[np.int64]:
+    """Return the positions of posts by id; all posts for None.
+
+    Raises
+    ------
+    InputError
+        Naming every id that is not a post of the run.
+    """
+    known = {str(post): i for i, post in enumerate(posterior.posts["post"])}
+    if post_ids is None:
+        return np.arange(len(known))
+    if unknown := [str(post) for post in post_ids if str(post) not in known]:
+        raise InputError(
+            [
+                Problem(
+                    "posts",
+                    f"every post must be one of the run's, found {post!r}; "
+                    f"the run has {', '.join(list(known)[:8])}{', ...' if len(known) > 8 else ''}",
+                )
+                for post in unknown
+            ]
+        )
+    return np.array([known[str(post)] for post in post_ids], dtype=np.int64)
+
+
+def curve(
+    posterior: Posterior, without: Sequence[str] | None = None, prob: float = 0.95
+) -> pd.DataFrame:
+    """Return the download curve there would have been without some posts.
+
+    The noise of a day is the same in both worlds (``coupling = "shared"``): the observed downloads
+    are divided by the lift of the posts, ``Y_t(without) = Y_t exp(-F_t)``. The interval is that of
+    the lift.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    without : sequence of str, optional
+        Ids of the posts that are taken away; all of them by default.
+    prob : float
+        Probability of the equal-tailed interval, in (0, 1).
+
+    Returns
+    -------
+    DataFrame
+        Columns date, observed, mean, lower, upper (downloads/day), one row per day of the data;
+        NaN on days that were not observed.
+
+    Raises
+    ------
+    InputError
+        If a post is not known.
+    """
+    members = post_positions(posterior, without)
+    observed = posterior.downloads.to_numpy()
+    mean, lower, upper = observed.copy(), observed.copy(), observed.copy()
+    if len(members):
+        lift = log_lift(posterior, members)
+        kept = np.exp(-lift.values)
+        days = slice(lift.first_day, lift.first_day + kept.shape[1])
+        tail = (1 - prob) / 2
+        mean[days] *= kept.mean(axis=0)
+        bounds = np.quantile(kept, [tail, 1 - tail], axis=0)
+        lower[days] *= bounds[0]
+        upper[days] *= bounds[1]
+    return pd.DataFrame(
+        {
+            "date": posterior.dates,
+            "observed": observed,
+            "mean": mean,
+            "lower": lower,
+            "upper": upper,
+        }
+    )

@@ -1,0 +1,147 @@
+"""Can the draws be believed: convergence, Monte Carlo error, and the engine's own gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+
+from lift.model.posterior import Posterior
+
+FloatArray = NDArray[np.float64]
+
+GOOD_K, BAD_K = 0.5, 0.7
+GOOD_ESS, BAD_ESS = 1000.0, 400.0
+GOOD_R_HAT, BAD_R_HAT = 1.01, 1.05
+SCALARS = (
+    "noise_sd",
+    "level_sd",
+    "control_sd",
+    "amplitude_sd",
+    "influencer_sd",
+    "views_elasticity",
+    "first_day_share",
+    "kernel_shape",
+    "amplitude",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check.
+
+    Attributes
+    ----------
+    level : "PASS", "REVIEW" or "FAIL"
+    check : str
+        What was checked.
+    text : str
+        What was found, against what, and what to do.
+    """
+
+    level: Literal["PASS", "REVIEW", "FAIL"]
+    check: str
+    text: str
+
+
+def mcse_mean(draws: FloatArray) -> float:
+    """Return the Monte Carlo standard error of a mean; draws have shape (chain, draw)."""
+    if np.ptp(draws) == 0.0:
+        return 0.0
+    return float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean"))
+
+
+def summary(posterior: Posterior) -> pd.DataFrame:
+    """Return mean, sd and convergence measures of hyperparameters and post amplitudes.
+
+    Parameters
+    ----------
+    posterior : Posterior
+
+    Returns
+    -------
+    DataFrame
+        Columns parameter, mean, sd, ess_bulk, ess_tail, r_hat, mcse_mean; rank-normalised split
+        R-hat and ESS (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021, doi:10.1214/20-BA1221).
+    """
+    rows = []
+    for name in SCALARS:
+        if name not in posterior.draws:
+            continue
+        for label, values in _scalars(posterior.draws[name]):
+            rows.append({"parameter": label, **measures(values)})
+    return pd.DataFrame(rows)
+
+
+def measures(values: FloatArray) -> dict[str, float]:
+    """Return mean, sd, bulk and tail ESS, R-hat and MCSE of draws of shape (chain, draw)."""
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    return {
+        "mean": float(values.mean()),
+        "sd": float(values.std(ddof=1)),
+        "ess_bulk": float(array_stats.ess(values, method="bulk", **axes)),
+        "ess_tail": float(array_stats.ess(values, method="tail", prob=(0.05, 0.95), **axes)),
+        "r_hat": float(array_stats.rhat(values, method="rank", **axes)),
+        "mcse_mean": mcse_mean(values),
+    }
+
+
+def _scalars(array: xr.DataArray) -> list[tuple[str, FloatArray]]:
+    extra = [dim for dim in array.dims if dim not in ("chain", "draw")]
+    if not extra:
+        return [(str(array.name), array.to_numpy())]
+    (dim,) = extra
+    labels = array[dim].to_numpy()
+    return [
+        (f"{array.name}[{label}]", array.isel({dim: i}).to_numpy())
+        for i, label in enumerate(labels)
+    ]
+
+
+def findings(posterior: Posterior) -> list[Finding]:
+    """Return the outcome of every numerical check of a posterior.
+
+    Parameters
+    ----------
+    posterior : Posterior
+
+    Returns
+    -------
+    list of Finding
+        A FAIL says that the draws must not be believed.
+    """
+    stats = posterior.sample_stats
+    out = []
+    if "pareto_k" in stats:
+        k = float(stats["pareto_k"])
+        text = f"tail of the importance weights: k = {k:.2f} (good < {GOOD_K}, bad > {BAD_K})"
+        out.append(Finding(_level(k, GOOD_K, BAD_K), "Pareto k", text))
+    if "ess" in stats:
+        ess = float(stats["ess"])
+        text = f"effective draws of the hyperparameters: {ess:,.0f} (good >= {GOOD_ESS:,.0f})"
+        out.append(Finding(_level(-ess, -GOOD_ESS, -BAD_ESS), "Effective sample size", text))
+    table = summary(posterior)
+    for column, check, sign, good, bad in (
+        ("r_hat", "R-hat", 1.0, GOOD_R_HAT, BAD_R_HAT),
+        ("ess_bulk", "Bulk ESS", -1.0, BAD_ESS, BAD_ESS / 4),
+        ("ess_tail", "Tail ESS", -1.0, BAD_ESS, BAD_ESS / 4),
+    ):
+        worst = table.iloc[int((sign * table[column]).to_numpy().argmax())]
+        value = float(worst[column])
+        shown = f"{value:.3f}" if column == "r_hat" else f"{value:,.0f}"
+        limit = f"< {good}" if sign > 0 else f">= {good:,.0f}"
+        text = f"worst {check}: {shown} at {worst['parameter']} (good {limit})"
+        out.append(Finding(_level(sign * value, sign * good, sign * bad), check, text))
+    return out
+
+
+def _level(value: float, good: float, bad: float) -> Literal["PASS", "REVIEW", "FAIL"]:
+    """Return the level of a value that should be small."""
+    if value <= good:
+        return "PASS"
+    return "REVIEW" if value <= bad else "FAIL"

@@ -1,0 +1,296 @@
+"""Incremental downloads of posts and groups of posts: leave-one-out effects from posterior draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from lift.analysis.counterfactual import log_lift
+from lift.analysis.diagnostics import mcse_mean
+from lift.errors import InputError, Problem
+from lift.model.posterior import Posterior
+
+FloatArray = NDArray[np.float64]
+
+BY = ("post", "influencer", "platform", "creator_type", "content", "campaign")
+NOT_GIVEN = "(not given)"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A set of posts that is taken away together.
+
+    Attributes
+    ----------
+    by : str
+        Kind of set: one of ``BY``.
+    name : str
+    members : ndarray of int
+        Positions of its posts.
+    window : ndarray of bool, shape (n_dates,)
+        Days from each of its posts to the horizon after it, both included.
+    """
+
+    by: str
+    name: str
+    members: NDArray[np.int64]
+    window: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """Leave-one-out effects: observed downloads less those without a set of posts.
+
+    ``D_S = sum_t Y_t (1 - exp(-sum_{j in S} f_jt))`` over the observed days of the set's window.
+    Effects of single posts do not add up to that of the campaign where posts overlap.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    """
+
+    posterior: Posterior
+
+    @cached_property
+    def _cache(self) -> dict[str, tuple[list[Unit], FloatArray]]:
+        return {}
+
+    def units(self, by: str = "post") -> list[Unit]:
+        """Return the sets of posts of a kind.
+
+        Parameters
+        ----------
+        by : str
+            ``"post"``, ``"influencer"``, ``"platform"``, ``"creator_type"``, ``"content"`` or
+            ``"campaign"``.
+
+        Raises
+        ------
+        InputError
+            If the kind is unknown, or no post has that attribute.
+        """
+        if by not in BY:
+            what = f"by must be one of {', '.join(BY)}, found {by!r}"
+            raise InputError([Problem("effects", what)])
+        posts = self.posterior.posts
+        if by == "campaign":
+            names = pd.Series("campaign", index=posts.index)
+        else:
+            names = posts[by].astype(str)
+            if (names == "").all():
+                what = f"no post of the run has a {by}; add the column to the posts table"
+                raise InputError([Problem("posts", what)])
+            names = names.replace("", NOT_GIVEN)
+        order = names.drop_duplicates() if by == "post" else sorted(set(names))
+        days = posts["post_day"].to_numpy()
+        horizon = int(self.posterior.attrs["horizon_days"])
+        calendar = np.arange(len(self.posterior.dates))
+        out = []
+        for name in order:
+            members = np.flatnonzero((names == name).to_numpy())
+            since = calendar - days[members, None]
+            window = ((since >= 0) & (since <= horizon)).any(axis=0)
+            out.append(Unit(by, str(name), members, window))
+        return out
+
+    def available(self) -> tuple[str, ...]:
+        """Return the kinds of sets that the posts' attributes allow."""
+        posts = self.posterior.posts
+        return tuple(by for by in BY if by == "campaign" or (posts[by].astype(str) != "").any())
+
+    def daily_draws(self, unit: Unit) -> tuple[NDArray[np.int64], FloatArray]:
+        """Return a unit's incremental downloads on the observed days of its window.
+
+        Returns
+        -------
+        days : ndarray of int, shape (n_days,)
+            Positions in the calendar.
+        draws : ndarray, shape (chain * draw, n_days), downloads/day
+        """
+        downloads = self.posterior.downloads.to_numpy()
+        lift = log_lift(self.posterior, unit.members)
+        days = np.flatnonzero(unit.window & np.isfinite(downloads))
+        inside = days - lift.first_day
+        acting = inside < lift.values.shape[1]
+        draws = np.zeros((len(lift.values), len(days)))
+        draws[:, acting] = downloads[days[acting]] * -np.expm1(-lift.values[:, inside[acting]])
+        return days, draws
+
+    def _totals(self, by: str) -> tuple[list[Unit], FloatArray]:
+        """Return units and their cumulative effects, shape (chain * draw, unit)."""
+        if by not in self._cache:
+            units = self.units(by)
+            totals = np.column_stack([self.daily_draws(unit)[1].sum(axis=1) for unit in units])
+            self._cache[by] = (units, totals)
+        return self._cache[by]
+
+    def draws(self, by: str = "post") -> xr.DataArray:
+        """Return draws of the incremental downloads over the horizon.
+
+        Parameters
+        ----------
+        by : str
+            As in :meth:`units`.
+
+        Returns
+        -------
+        DataArray, dims (chain, draw, <by>), downloads
+        """
+        units, totals = self._totals(by)
+        sizes = self.posterior.draws.sizes
+        return xr.DataArray(
+            totals.reshape(sizes["chain"], sizes["draw"], len(units)),
+            dims=("chain", "draw", by),
+            coords={
+                "chain": self.posterior.draws["chain"].to_numpy(),
+                "draw": self.posterior.draws["draw"].to_numpy(),
+                by: [unit.name for unit in units],
+            },
+            name="incremental_downloads",
+        )
+
+    def table(self, by: str = "post", prob: float = 0.95) -> pd.DataFrame:
+        """Return incremental downloads over the horizon, one row per unit.
+
+        Parameters
+        ----------
+        by : str
+            As in :meth:`units`.
+        prob : float
+            Probability of the equal-tailed interval, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            Columns by, unit, n_posts, start, end (days of the window), n_days (observed days in
+            it), observed (downloads on them), mean, median, sd, lower, upper (incremental
+            downloads), prob, prob_positive, mcse_mean, relative_mean, relative_lower,
+            relative_upper (incremental over counterfactual downloads), note.
+
+        Raises
+        ------
+        InputError
+            If the kind or the probability cannot be.
+        """
+        tail = _tail(prob)
+        downloads = self.posterior.downloads.to_numpy()
+        dates = self.posterior.dates
+        draws = self.draws(by).to_numpy()
+        rows = []
+        for i, unit in enumerate(self.units(by)):
+            mine = draws[..., i]
+            days = np.flatnonzero(unit.window)
+            seen = unit.window & np.isfinite(downloads)
+            observed = float(downloads[seen].sum())
+            relative = mine / (observed - mine) if observed > 0 else np.zeros_like(mine)
+            lower, median, upper = np.quantile(mine, [tail, 0.5, 1 - tail])
+            relative_lower, relative_upper = np.quantile(relative, [tail, 1 - tail])
+            rows.append(
+                {
+                    "by": by,
+                    "unit": unit.name,
+                    "n_posts": len(unit.members),
+                    "start": dates[days[0]],
+                    "end": dates[days[-1]],
+                    "n_days": int(seen.sum()),
+                    "observed": observed,
+                    "mean": float(mine.mean()),
+                    "median": float(median),
+                    "sd": float(mine.std(ddof=1)),
+                    "lower": float(lower),
+                    "upper": float(upper),
+                    "prob": prob,
+                    "prob_positive": float((mine > 0).mean()),
+                    "mcse_mean": mcse_mean(mine),
+                    "relative_mean": float(relative.mean()),
+                    "relative_lower": float(relative_lower),
+                    "relative_upper": float(relative_upper),
+                    "note": self._note(unit, seen),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def _note(self, unit: Unit, seen: NDArray[np.bool_]) -> str:
+        """Say what limits a unit's effect."""
+        horizon = int(self.posterior.attrs["horizon_days"])
+        days = self.posterior.posts["post_day"].to_numpy()[unit.members]
+        missing = int(days.max()) + horizon + 1 - len(seen)
+        notes = []
+        if missing > 0:
+            notes.append(f"the data end {missing} day(s) before the horizon")
+        if unobserved := int(unit.window.sum() - seen.sum()):
+            notes.append(f"{unobserved} day(s) not observed")
+        return "; ".join(notes)
+
+    def daily(self, by: str = "post", prob: float = 0.95) -> pd.DataFrame:
+        """Return incremental downloads day by day, one row per unit and observed day.
+
+        Parameters
+        ----------
+        by : str
+            As in :meth:`units`.
+        prob : float
+            Probability of the equal-tailed interval, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            Columns by, unit, date, observed, mean, lower, upper (downloads/day).
+        """
+        tail = _tail(prob)
+        downloads = self.posterior.downloads.to_numpy()
+        dates = self.posterior.dates
+        parts = []
+        for unit in self.units(by):
+            days, draws = self.daily_draws(unit)
+            lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "by": by,
+                        "unit": unit.name,
+                        "date": dates[days],
+                        "observed": downloads[days],
+                        "mean": draws.mean(axis=0),
+                        "lower": lower,
+                        "upper": upper,
+                    }
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def long(self, prob: float = 0.95) -> pd.DataFrame:
+        """Return every effect in one table: what a run stores as effects.csv and .parquet.
+
+        Parameters
+        ----------
+        prob : float
+            Probability of the equal-tailed intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            The columns of :meth:`table` with ``quantity`` (``"cumulative"``: a row per unit;
+            ``"daily"``: a row per unit and observed day, with ``date``) before them.
+        """
+        tables = [self.table(by, prob) for by in self.available()]
+        cumulative = pd.concat(tables, ignore_index=True)
+        daily = pd.concat([self.daily(by, prob) for by in self.available()], ignore_index=True)
+        cumulative.insert(0, "quantity", "cumulative")
+        cumulative.insert(3, "date", pd.NaT)
+        daily.insert(0, "quantity", "daily")
+        daily["prob"] = prob
+        return pd.concat([cumulative, daily], ignore_index=True)[list(cumulative.columns)]
+
+
+def _tail(prob: float) -> float:
+    """Return the probability of each tail outside the interval."""
+    if not 0.0 < prob < 1.0:
+        what = f"the probability of an interval must lie between 0 and 1, found {prob}"
+        raise InputError([Problem("effects", what)])
+    return (1.0 - prob) / 2.0

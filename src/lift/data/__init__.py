@@ -1,0 +1,1 @@
+"""What was observed: the campaign's tables, their checks, the calendar and real data sets."""

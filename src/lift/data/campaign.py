@@ -1,0 +1,370 @@
+"""The campaign: downloads, posts and controls of one app, checked as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tomli_w
+
+from lift.data.calendar import holiday_table
+from lift.data.checking import ARGUMENTS, CheckedTables, check_tables
+from lift.data.checks_downloads import ALL_MARKETS
+from lift.data.checks_posts import COLUMNS
+from lift.data.digests import settings_digest, table_digest
+from lift.data.reading import read_table
+from lift.data.settings import FILE, DatasetRef, check_paths_differ, file_in, read_settings
+from lift.data.tables import RawTable, counted, from_frame, meant, some
+from lift.errors import InputError, LiftError, Problem
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Campaign:
+    """What was observed; constructing it checks everything and names every fault.
+
+    Parameters
+    ----------
+    downloads : DataFrame
+        Columns date, downloads and perhaps market: one row per day and market, in date order. An
+        empty value is a day that was not observed; 0 is zero.
+    posts : DataFrame
+        Columns post_id, posted_at and any of influencer, platform, creator_type (human or
+        virtual), content, audience, sponsored, views, cost, market. A post without a market
+        reaches all.
+    controls : DataFrame, optional
+        Columns date, perhaps market, and one per series; no gaps.
+    timezone : str, optional
+        IANA name of the zone in which a day of the downloads is cut, and of timestamps that carry
+        none. If None, timestamps must carry a zone, and days are UTC.
+    country : str, optional
+        ISO code of the country whose holidays count, such as "IT" or "US-CA".
+    name : str
+
+    Attributes
+    ----------
+    downloads : DataFrame
+        date (datetime64, midnight, no zone), market (str), downloads (float64; NaN is a day not
+        observed); sorted by market and date, every day present.
+    posts : DataFrame
+        All columns above; posted_at in ``timezone``; text NA, number NaN where not given; sorted
+        by posted_at and post_id.
+    controls : DataFrame or None
+        date, market and one float64 column per series, on the days of ``downloads``.
+    timezone : str
+        "UTC" where none was given.
+    notices : tuple of str
+        What is allowed but worth saying.
+
+    Raises
+    ------
+    InputError
+        With every fault of every table.
+    """
+
+    downloads: pd.DataFrame
+    posts: pd.DataFrame
+    controls: pd.DataFrame | None = None
+    timezone: str | None = None
+    country: str | None = None
+    name: str = "campaign"
+    notices: tuple[str, ...] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        """Check the arguments and put the canonical tables in their place."""
+        problems: list[Problem] = []
+        name = _text_argument("name", self.name, problems)
+        timezone = _text_argument("timezone", self.timezone, problems)
+        country = _text_argument("country", self.country, problems)
+        checked = check_tables(
+            from_frame(self.downloads, "downloads", problems),
+            from_frame(self.posts, "posts", problems),
+            None if self.controls is None else from_frame(self.controls, "controls", problems),
+            timezone,
+            country,
+            name or "campaign",
+            ARGUMENTS,
+            problems,
+        )
+        vars(self).update(vars(checked))
+
+    def __repr__(self) -> str:
+        """Return one line: name, days, markets, posts and controls."""
+        dates = self.dates
+        return (
+            f"Campaign({self.name!r}: {len(dates)} days {dates[0].date()} to {dates[-1].date()}, "
+            f"{counted(len(self.markets), 'market')}, {counted(len(self.posts), 'post')}, "
+            f"{counted(len(self.control_names), 'control')})"
+        )
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """The markets in alphabetical order; ``("all",)`` where the tables tell none apart."""
+        return tuple(dict.fromkeys(self.downloads["market"].tolist()))
+
+    @property
+    def dates(self) -> pd.DatetimeIndex:
+        """The days of the data, the same in every market."""
+        own = self.downloads["market"] == self.markets[0]
+        return pd.DatetimeIndex(self.downloads.loc[own, "date"].to_numpy(), name="date")
+
+    @property
+    def control_names(self) -> tuple[str, ...]:
+        """The names of the control series in the order in which they were given."""
+        return () if self.controls is None else tuple(map(str, self.controls.columns[2:]))
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The sha256 of downloads, posts, controls and settings.
+
+        Equal content gives equal digests, be it read from CSV, Parquet or a DataFrame.
+        """
+        return {
+            "downloads": table_digest(self.downloads),
+            "posts": table_digest(self.posts),
+            "controls": table_digest(self.controls),
+            "settings": settings_digest(
+                name=self.name, timezone=self.timezone, country=self.country
+            ),
+        }
+
+    def market(self, name: str) -> Campaign:
+        """Return one market's campaign, with the posts that reach it.
+
+        Parameters
+        ----------
+        name : str
+            One of :attr:`markets`.
+
+        Returns
+        -------
+        Campaign
+            It has no posts if none reaches the market.
+
+        Raises
+        ------
+        LiftError
+            If there is no such market.
+        """
+        if name not in self.markets:
+            raise LiftError(
+                f"the market must be one of {some(self.markets, 12)}, found '{name}'"
+                f"{meant(name, self.markets)}"
+            )
+        reach = self.posts["market"].isna() | (self.posts["market"] == name)
+        tables = CheckedTables(
+            downloads=_rows(self.downloads, self.downloads["market"] == name),
+            posts=_rows(self.posts, reach),
+            controls=None
+            if self.controls is None
+            else _rows(self.controls, self.controls["market"] == name),
+            timezone=self.timezone,
+            country=self.country,
+            name=self.name,
+            notices=self.notices,
+        )
+        return _made(tables)
+
+    def holidays(self) -> pd.DataFrame:
+        """Return the public holidays of the country, up to a week outside the data.
+
+        Returns
+        -------
+        DataFrame
+            Columns date and holiday (the name); empty where no country was given.
+        """
+        dates = self.dates
+        return holiday_table(self.country, dates[0], dates[-1])
+
+    def unobserved_posts(self, horizon_days: int) -> tuple[str, ...]:
+        """Return the ids of posts none of whose days was observed in any market they reach.
+
+        Parameters
+        ----------
+        horizon_days : int
+            A post's days are its own and this many after it.
+        """
+        local = self.posts["posted_at"].dt.tz_localize(None).dt.normalize()
+        seen = self.downloads[self.downloads["downloads"].notna()]
+        lost = []
+        for post, day, market in zip(
+            self.posts["post_id"], local, self.posts["market"], strict=True
+        ):
+            last = day + pd.Timedelta(days=horizon_days)
+            own = seen["date"].between(day, last)
+            if not pd.isna(market):
+                own &= seen["market"] == market
+            if not own.any():
+                lost.append(str(post))
+        return tuple(lost)
+
+
+def _rows(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
+    return frame[mask].reset_index(drop=True)
+
+
+def _made(checked: CheckedTables) -> Campaign:
+    """Return the campaign of tables that are canonical already."""
+    campaign = object.__new__(Campaign)
+    vars(campaign).update(vars(checked))
+    return campaign
+
+
+def _text_argument(name: str, value: object, problems: list[Problem]) -> str | None:
+    if value is None and name != "name":
+        return None
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    problems.append(
+        Problem(ARGUMENTS, f"{name} must be text that is not empty, found {value!r}; correct it")
+    )
+    return None
+
+
+def read_campaign(path: str | Path) -> Campaign:
+    """Return the campaign in a folder.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder, or its campaign.toml.
+
+    Returns
+    -------
+    Campaign
+
+    Raises
+    ------
+    InputError
+        With every fault of campaign.toml and of every table.
+    """
+    given = Path(path)
+    file = given / FILE if given.is_dir() else given
+    problems: list[Problem] = []
+    if not file.is_file():
+        what = f"the folder '{given}' without it" if given.is_dir() else f"no '{given}'"
+        problems.append(
+            Problem(
+                FILE,
+                f"a campaign must be a folder with a {FILE}, found {what}; "
+                "`lift new DIR` writes one to fill in",
+            )
+        )
+    elif file.suffix != ".toml":
+        problems.append(
+            Problem(
+                FILE,
+                f"a campaign must be a folder or its {FILE}, found the file '{given.name}'; "
+                "name the folder",
+            )
+        )
+    if problems:
+        raise InputError(problems)
+    settings = read_settings(file, problems)
+    if not settings:
+        raise InputError(problems)
+    check_paths_differ(settings, problems)
+    raw: dict[str, RawTable | None] = {}
+    for where in ("downloads", "posts", "controls"):
+        source = settings.get(where)
+        if isinstance(source, DatasetRef):
+            raw[where] = _read_dataset(source, problems)
+        elif source is not None:
+            table = file_in(file.parent, source, where, problems)
+            raw[where] = None if table is None else read_table(table, where, problems)
+    checked = check_tables(
+        raw.get("downloads"),
+        raw.get("posts"),
+        raw.get("controls"),
+        settings.get("timezone"),
+        settings.get("country"),
+        settings.get("name", "campaign"),
+        FILE,
+        problems,
+    )
+    return _made(checked)
+
+
+def _read_dataset(reference: DatasetRef, problems: list[Problem]) -> RawTable | None:
+    """Return the downloads in a series of a data set."""
+    from lift.data import datasets
+
+    try:
+        series = datasets.fetch(reference.dataset)
+    except LiftError as error:
+        problems.append(Problem(FILE, f"tables.downloads: {error}"))
+        return None
+    own = series[series["series_id"] == reference.series]
+    if own.empty:
+        known = sorted(set(series["series_id"]))
+        problems.append(
+            Problem(
+                FILE,
+                f"tables.downloads.series must be a series of '{reference.dataset}', found "
+                f"'{reference.series}'{meant(reference.series, known)} (known: {some(known)})",
+            )
+        )
+        return None
+    frame = own[["date", "value"]].rename(columns={"value": "downloads"})
+    return from_frame(frame.reset_index(drop=True), "downloads", problems)
+
+
+def write_campaign(campaign: Campaign, folder: str | Path) -> Path:
+    """Write a campaign as CSV tables and a campaign.toml that :func:`read_campaign` reads back.
+
+    Parameters
+    ----------
+    campaign : Campaign
+    folder : str or Path
+        It is made where it does not exist.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    LiftError
+        If the folder holds a campaign.toml already, or is a file.
+    """
+    target = Path(folder)
+    if target.is_file() or (target / FILE).exists():
+        raise LiftError(
+            f"a campaign must be written into a new folder, found {FILE} or a file at '{target}'; "
+            "name another folder"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    one_market = campaign.markets == (ALL_MARKETS,)
+    posts = campaign.posts.copy()
+    posts["posted_at"] = [stamp.isoformat() for stamp in posts["posted_at"]]
+    given = [c for c in COLUMNS if c in {"post_id", "posted_at"} or posts[c].notna().any()]
+    tables = {"downloads": campaign.downloads, "posts": posts[given]}
+    if campaign.controls is not None:
+        tables["controls"] = campaign.controls
+    for name, frame in tables.items():
+        if one_market and name != "posts":
+            frame = frame.drop(columns="market")
+        _plain(frame).to_csv(target / f"{name}.csv", index=False, lineterminator="\n")
+    document: dict[str, object] = {"name": campaign.name, "timezone": campaign.timezone}
+    if campaign.country is not None:
+        document["country"] = campaign.country
+    document["tables"] = {name: f"{name}.csv" for name in tables}
+    (target / FILE).write_text(tomli_w.dumps(document), encoding="utf-8", newline="\n")
+    return target
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with whole numbers without a decimal point and dates as ISO text."""
+    out = {}
+    for name, cells in frame.items():
+        if pd.api.types.is_datetime64_dtype(cells.dtype):
+            out[name] = cells.dt.strftime("%Y-%m-%d")
+        elif pd.api.types.is_float_dtype(cells.dtype):
+            values = cells.dropna().to_numpy()
+            whole = bool(np.all((values == np.floor(values)) & (np.abs(values) < 2**53)))
+            out[name] = cells.astype("Int64") if whole else cells
+        else:
+            out[name] = cells
+    return pd.DataFrame(out)

@@ -1,0 +1,87 @@
+"""The check of a whole campaign: its settings, each table, and the tables against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lift.data.calendar import check_country
+from lift.data.checks_controls import check_controls
+from lift.data.checks_downloads import check_downloads
+from lift.data.checks_posts import check_posts
+from lift.data.settings import FILE, find_zone
+from lift.data.tables import RawTable
+from lift.errors import InputError, Problem
+
+ARGUMENTS = "campaign"
+"""Place of the settings in messages where they are arguments and not in a file."""
+
+
+@dataclass(frozen=True)
+class CheckedTables:
+    """The canonical tables and settings of a campaign without a fault, and what is worth saying."""
+
+    downloads: pd.DataFrame
+    posts: pd.DataFrame
+    controls: pd.DataFrame | None
+    timezone: str | None
+    country: str | None
+    name: str
+    notices: tuple[str, ...]
+
+
+def check_tables(
+    downloads: RawTable | None,
+    posts: RawTable | None,
+    controls: RawTable | None,
+    timezone: str | None,
+    country: str | None,
+    name: str,
+    where: str,
+    problems: list[Problem],
+) -> CheckedTables:
+    """Return the canonical tables of a campaign.
+
+    Parameters
+    ----------
+    downloads, posts, controls : RawTable or None
+        None for a table that was not given or cannot be read.
+    timezone, country : str or None
+    name : str
+    where : str
+        Place of the settings in messages.
+    problems : list of Problem
+        The faults found so far, among them those of the tables that are None.
+
+    Raises
+    ------
+    InputError
+        With the faults found so far and all of those found here.
+    """
+    found = list(problems)
+    notices: list[str] = []
+    zone = find_zone(timezone, where, found) if timezone is not None else None
+    if country is not None:
+        check_country(country, where, found)
+    counts = None if downloads is None else check_downloads(downloads, found, notices)
+    post_frame = None
+    if posts is not None:
+        post_frame = check_posts(posts, zone, timezone is not None, counts, found, notices)
+    control_frame = None
+    if controls is not None:
+        control_frame = check_controls(controls, counts, found, notices)
+    if found or counts is None or post_frame is None:
+        order = {FILE: 0, ARGUMENTS: 0, "downloads": 1, "posts": 2, "controls": 3}
+        raise InputError(sorted(found, key=lambda problem: order.get(problem.where, 4)))
+    if timezone is None:
+        notices.insert(0, "campaign: no timezone given; a day of downloads is taken as a UTC day")
+    return CheckedTables(
+        downloads=counts.frame,
+        posts=post_frame,
+        controls=control_frame,
+        timezone=timezone or "UTC",
+        country=country,
+        name=name,
+        notices=tuple(notices),
+    )

@@ -1,0 +1,284 @@
+"""Checks of the controls: complete series that move, each of its own, on the downloads' days."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lift.data.cells import days, numbers
+from lift.data.checks_downloads import (
+    ALL_MARKETS,
+    Downloads,
+    check_calendar,
+    in_market,
+    market_column,
+)
+from lift.data.tables import RawTable, counted, meant, nearest, some
+from lift.errors import Problem
+
+RESERVED = ("downloads", "value", "post", "post_id", "posted_at", "chain", "draw", "control")
+"""Names that mean something else in lift's tables and results."""
+
+COPY_TOLERANCE = 1e-10
+"""Distance of a correlation from 1 at which a series is a copy up to scale and shift: ten times
+the rounding error of a sum over a few thousand days, far less than any measurement error."""
+
+
+def check_controls(
+    table: RawTable,
+    downloads: Downloads | None,
+    problems: list[Problem],
+    notices: list[str],
+) -> pd.DataFrame | None:
+    """Return the canonical controls, with every fault appended to the problems.
+
+    Parameters
+    ----------
+    table : RawTable
+        Columns date, perhaps market, and one per series.
+    downloads : Downloads or None
+        None if they could not be understood; controls are then not compared with them.
+    problems : list of Problem
+        Faults are appended to it.
+    notices : list of str
+        What is allowed but worth saying is appended to it.
+
+    Returns
+    -------
+    DataFrame or None
+        Columns date, market and one per series; of use only if there was no fault.
+    """
+    series = [name for name in table.columns if name not in {"date", "market"}]
+    series = _check_series_names(table, series, problems)
+    values = {}
+    for name in series:
+        values[name] = _series(table, name, problems)
+    names = market_column(table, problems)
+    if "date" not in table.columns:
+        return None
+    dates, has_times = days(table, "date", problems)
+    has_markets = "market" in table.columns
+    if downloads is not None:
+        _check_markets(table, names, downloads, problems)
+    if has_times or not series:
+        return None
+    usable = ~np.isnat(dates) & np.array([name is not None for name in names])
+    if not usable.any():
+        return None
+    market_of = np.array([name or "" for name in names], dtype=object)
+    known = downloads is not None and downloads.daily
+    first = downloads.first if known and downloads else dates[usable].min()
+    last = downloads.last if known and downloads else dates[usable].max()
+    calendar = np.arange(first, last + np.timedelta64(1, "D"))
+    blocks: dict[str, NDArray[np.float64]] = {}
+    for market in sorted({name for name in names if name is not None}):
+        positions = np.flatnonzero(usable & (market_of == market))
+        place = in_market(market, has_markets)
+        inside = (dates[positions] >= first) & (dates[positions] <= last)
+        if not check_calendar(table, dates, positions, first, last, place, problems):
+            continue
+        if not inside.all():
+            notices.append(
+                f"controls: {counted(int((~inside).sum()), 'row')} outside the days of downloads"
+                f"{place}, not used"
+            )
+        rows = positions[inside]
+        block = np.full((len(calendar), len(series)), np.nan)
+        at = (dates[rows] - first).astype(np.int64)
+        for j, name in enumerate(series):
+            block[at, j] = values[name][rows]
+        blocks[market] = block
+        outcome = _outcome(downloads, market, calendar) if known else None
+        _check_movement(table, series, block, outcome, place, problems)
+    if not blocks:
+        return None
+    return _canonical(calendar, series, blocks, has_markets, downloads, notices)
+
+
+def _check_series_names(table: RawTable, series: list[str], problems: list[Problem]) -> list[str]:
+    """Return the columns that are series; the others are named."""
+    if "date" not in table.columns:
+        option = nearest("date", series)
+        problems.append(
+            table.problem(
+                f"column '{option}' is unknown; did you mean 'date'? rename it"
+                if option
+                else f"column 'date' is required, found {some(map(repr, table.columns), 8)}; add it"
+            )
+        )
+        series = [name for name in series if name != option]
+    kept = []
+    for name in series:
+        option = nearest(name, ["market"]) if "market" not in table.columns else None
+        cells = table.columns[name].tolist()
+        if option and all(
+            isinstance(cell, str) and not cell.strip()[:1].isdigit() for cell in cells
+        ):
+            problems.append(
+                table.problem(f"column '{name}' holds text; did you mean '{option}'? rename it")
+            )
+            continue
+        if name.casefold() in RESERVED:
+            problems.append(
+                table.problem(
+                    f"'{name}' cannot name a control, as it means something else in lift "
+                    f"(reserved: {', '.join(RESERVED)}); rename the column"
+                )
+            )
+        kept.append(name)
+    if not kept:
+        problems.append(
+            table.problem(
+                "must have one column per control series, found none; add a series, or remove "
+                "the controls"
+            )
+        )
+    return kept
+
+
+def _series(table: RawTable, name: str, problems: list[Problem]) -> NDArray[np.float64]:
+    """Return a series; name its infinite and its empty cells."""
+    values, bad = numbers(table, name, problems)
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        found = some(f"{table.at(int(i))}: {values[i]:g}" for i in infinite)
+        problems.append(
+            table.problem(f"control '{name}' must be finite, found {found}; correct the value")
+        )
+    empty = np.flatnonzero(np.isnan(values) & ~bad)
+    if len(empty) == len(values):
+        problems.append(
+            table.problem(f"control '{name}' must have values, found none; remove the column")
+        )
+    elif len(empty):
+        found = some(table.at(int(i)) for i in empty)
+        problems.append(
+            table.problem(
+                f"control '{name}' must have a value on every day, found "
+                f"{counted(len(empty), 'gap')} ({found}); fill the gaps or remove the series"
+            )
+        )
+    return values
+
+
+def _check_markets(
+    table: RawTable, names: list[str | None], downloads: Downloads, problems: list[Problem]
+) -> None:
+    if "market" not in table.columns:
+        return
+    if not downloads.has_markets:
+        problems.append(
+            table.problem(
+                "markets must match those of downloads, found a market column here and none "
+                "there; add it to downloads, or remove it here"
+            )
+        )
+        return
+    own = {name for name in names if name is not None}
+    extra = sorted(own - set(downloads.markets))
+    absent = sorted(set(downloads.markets) - own)
+    if extra:
+        found = some(f"'{name}'{meant(name, downloads.markets)}" for name in extra)
+        problems.append(
+            table.problem(
+                f"markets must match those of downloads, found {found} which "
+                f"{'is' if len(extra) == 1 else 'are'} not there; correct or remove the rows"
+            )
+        )
+    if absent:
+        problems.append(
+            table.problem(
+                f"every market of downloads must have controls, found none for "
+                f"{some(map(repr, absent))}; add the rows"
+            )
+        )
+
+
+def _outcome(
+    downloads: Downloads | None, market: str, calendar: NDArray[np.datetime64]
+) -> NDArray[np.float64] | None:
+    """Return the downloads of a market on the calendar, None if it has none of that name."""
+    if downloads is None:
+        return None
+    if not downloads.has_markets or (market == ALL_MARKETS and len(downloads.markets) == 1):
+        market = downloads.markets[0]
+    if market not in downloads.markets:
+        return None
+    own = downloads.frame.loc[downloads.frame["market"] == market, "downloads"].to_numpy()
+    return own if len(own) == len(calendar) else None
+
+
+def _check_movement(
+    table: RawTable,
+    series: list[str],
+    block: NDArray[np.float64],
+    outcome: NDArray[np.float64] | None,
+    place: str,
+    problems: list[Problem],
+) -> None:
+    """Name series that are constant, or copies of the outcome or of each other."""
+    finite = np.isfinite(block)
+    moving = []
+    for j, name in enumerate(series):
+        own = block[finite[:, j], j]
+        if len(own) and own.min() == own.max():
+            problems.append(
+                table.problem(
+                    f"control '{name}' must vary, found the constant {own[0]:g}{place}; "
+                    "remove the series"
+                )
+            )
+        elif len(own):
+            moving.append(j)
+    if outcome is not None:
+        for j in moving:
+            if _is_copy(block[:, j], outcome):
+                problems.append(
+                    table.problem(
+                        f"control '{series[j]}' must not be the outcome, found the downloads "
+                        f"themselves{place} (equal up to scale and shift); remove the series"
+                    )
+                )
+    for a, j in enumerate(moving):
+        copies = [series[k] for k in moving[a + 1 :] if _is_copy(block[:, j], block[:, k])]
+        if copies:
+            problems.append(
+                table.problem(
+                    f"controls must differ from each other, found '{series[j]}' and "
+                    f"{some(map(repr, copies))} equal up to scale and shift{place}; keep one"
+                )
+            )
+
+
+def _is_copy(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Tell whether two series are equal up to scale and shift on the days that both have."""
+    both = np.isfinite(one) & np.isfinite(other)
+    if both.sum() < 3:
+        return False
+    a = one[both] - one[both].mean()
+    b = other[both] - other[both].mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return scale > 0 and abs(float(a @ b)) / scale > 1 - COPY_TOLERANCE
+
+
+def _canonical(
+    calendar: NDArray[np.datetime64],
+    series: list[str],
+    blocks: dict[str, NDArray[np.float64]],
+    has_markets: bool,
+    downloads: Downloads | None,
+    notices: list[str],
+) -> pd.DataFrame:
+    if not has_markets and downloads is not None:
+        shared = blocks[ALL_MARKETS]
+        if len(downloads.markets) > 1:
+            notices.append("controls: no market column, so every market has the same controls")
+        blocks = dict.fromkeys(downloads.markets, shared)
+    parts = []
+    for market, block in blocks.items():
+        part = pd.DataFrame(block, columns=series)
+        part.insert(0, "date", calendar.astype("datetime64[us]"))
+        part.insert(1, "market", pd.Series([market] * len(calendar), dtype="str"))
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,1 @@
+"""Engines that turn a campaign and a specification into posterior draws."""

@@ -1,0 +1,29 @@
+"""Compile the exact engine's kernels into the cache on disk: ``python -m lift.engines.warm``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lift.data.campaign import Campaign
+from lift.engines.base import SampleSettings
+from lift.engines.exact import fit_exact
+from lift.model.spec import ModelSpec
+
+N_DAYS = 60
+
+
+def warm() -> None:
+    """Fit a tiny campaign with each likelihood, so that later processes find compiled kernels."""
+    dates = pd.date_range("2025-01-01", periods=N_DAYS)
+    wave = np.round(100 + 10 * np.sin(np.arange(N_DAYS)))
+    downloads = pd.DataFrame({"date": dates, "downloads": wave})
+    posts = pd.DataFrame({"post_id": ["one"], "posted_at": [pd.Timestamp("2025-02-01", tz="UTC")]})
+    campaign = Campaign(downloads=downloads, posts=posts)
+    for likelihood in ("lognormal", "negative_binomial"):
+        spec = ModelSpec.model_validate({"likelihood": likelihood})
+        fit_exact(campaign, spec, SampleSettings(draws=100, chains=1))
+
+
+if __name__ == "__main__":
+    warm()

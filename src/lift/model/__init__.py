@@ -1,0 +1,1 @@
+"""What is believed about the data: specification, priors, response, baseline, and the posterior."""

@@ -1,0 +1,310 @@
+"""The arrays of a model: what every engine reads, made once from a campaign and a specification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lift.data.campaign import Campaign
+from lift.errors import EngineError
+from lift.model.baseline import Block, baseline_blocks
+from lift.model.hyper import Hyper
+from lift.model.spec import ModelSpec, ResponseSpec
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+MIN_LOGNORMAL_MEDIAN = 10.0
+OFFSET_WINDOW_DAYS = 7
+SIZE_WINDOW_DAYS = 28
+MAX_KERNEL_GROUPS = 4
+
+
+@dataclass(frozen=True)
+class PostDesign:
+    """The posts of one market, in order of time.
+
+    Attributes
+    ----------
+    ids : tuple of str, length J
+    day : ndarray of int, shape (J,)
+        Position of the day of posting in the calendar.
+    fraction : ndarray, shape (J,)
+        Part of that day that had passed, in [0, 1).
+    kernel_group : ndarray of int, shape (J,)
+    kernel_groups : tuple of str
+    log_views : ndarray, shape (J,)
+        Log of views over their geometric mean; 0 where views are not given.
+    log_size : ndarray, shape (J,)
+        Log of ``(B_ref / B_j) ** rho``; 0 for ``rho = 0``.
+    groups : tuple of str, length G
+        Labels of the columns of ``membership``.
+    membership : ndarray, shape (J, G)
+        Which overall and group means enter a post's amplitude.
+    group_sd : ndarray, shape (G,)
+        Prior sd of each.
+    influencers : tuple of str, length I
+        Those who posted more than once; empty if the specification has no influencer effect.
+    influencer : ndarray of int, shape (J,)
+        Position in ``influencers``, -1 for none.
+    """
+
+    ids: tuple[str, ...]
+    day: IntArray
+    fraction: FloatArray
+    kernel_group: IntArray
+    kernel_groups: tuple[str, ...]
+    log_views: FloatArray
+    log_size: FloatArray
+    groups: tuple[str, ...]
+    membership: FloatArray
+    group_sd: FloatArray
+    influencers: tuple[str, ...]
+    influencer: IntArray
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything numeric that a model needs of one market.
+
+    Attributes
+    ----------
+    dates : DatetimeIndex, length n
+    downloads : ndarray, shape (n,), downloads/day
+        NaN marks a day that was not observed.
+    likelihood : "lognormal" or "negative_binomial"
+    outcome : ndarray, shape (n,)
+        Log downloads less ``center`` (lognormal), or the counts; 0 where not observed.
+    center : float
+        Median log downloads; the prior mean of the first level.
+    poisson_variance : ndarray, shape (n,)
+        Poisson part of the variance of log downloads (lognormal).
+    blocks : tuple of Block
+        Baseline components.
+    posts : PostDesign
+    hypers : tuple of Hyper, length d
+    mix : ndarray, shape (d, d)
+        Correlates the coordinates of the kernel groups, see :func:`lift.model.hyper.natural`.
+    window_days : int
+    level_start_sd : float
+    """
+
+    dates: pd.DatetimeIndex
+    downloads: FloatArray
+    likelihood: str
+    outcome: FloatArray
+    center: float
+    poisson_variance: FloatArray
+    blocks: tuple[Block, ...]
+    posts: PostDesign
+    hypers: tuple[Hyper, ...]
+    mix: FloatArray
+    window_days: int
+    level_start_sd: float
+
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """Days that were observed, shape (n,)."""
+        return np.isfinite(self.downloads)
+
+    @property
+    def fixed(self) -> FloatArray:
+        """Columns of all baseline components, shape (n, p)."""
+        parts = [block.columns for block in self.blocks]
+        return np.column_stack(parts) if parts else np.empty((len(self.dates), 0))
+
+    @property
+    def fixed_sd(self) -> FloatArray:
+        """Prior sd of their coefficients, shape (p,); NaN for a control."""
+        parts = [block.prior_sd for block in self.blocks]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def position(self, name: str) -> int:
+        """Return the position of a hyperparameter (the first, if indexed), -1 if absent."""
+        names = [hyper.name for hyper in self.hypers]
+        return names.index(name) if name in names else -1
+
+
+def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
+    """Return the arrays of a model.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        One market.
+    spec : ModelSpec
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    EngineError
+        If the campaign has several markets, or a lognormal likelihood is asked for while some
+        day has no download.
+    """
+    if len(campaign.markets) > 1:
+        raise EngineError(
+            f"a model is fitted to one market, found {len(campaign.markets)} "
+            f"({', '.join(campaign.markets)}); choose one with campaign.market(name) or --market"
+        )
+    downloads = campaign.downloads["downloads"].to_numpy(dtype=np.float64)
+    likelihood = _likelihood(downloads, spec)
+    lognormal = likelihood == "lognormal"
+    smooth = _moving_mean(downloads)
+    observed = np.isfinite(downloads)
+    log_downloads = np.log(np.where(observed, np.maximum(downloads, 0.5), 1.0))
+    center = float(np.median(log_downloads[observed]))
+    filled = np.where(observed, downloads, 0.0)
+    blocks = tuple(baseline_blocks(campaign, spec.baseline, log_scale=True))
+    posts = _posts(campaign, spec.response, downloads)
+    hypers, mix = _hypers(spec, posts, has_controls=any(b.name == "control" for b in blocks))
+    return Design(
+        dates=campaign.dates,
+        downloads=downloads,
+        likelihood=likelihood,
+        outcome=np.where(observed, log_downloads - center, 0.0) if lognormal else filled,
+        center=center,
+        poisson_variance=1.0 / np.maximum(smooth, 0.5) if lognormal else np.zeros(len(downloads)),
+        blocks=blocks,
+        posts=posts,
+        hypers=hypers,
+        mix=mix,
+        window_days=spec.response.window_days,
+        level_start_sd=spec.baseline.level_start_sd,
+    )
+
+
+def _likelihood(downloads: FloatArray, spec: ModelSpec) -> str:
+    zeros = int((downloads == 0).sum())
+    if spec.likelihood == "auto":
+        enough = zeros == 0 and np.nanmedian(downloads) >= MIN_LOGNORMAL_MEDIAN
+        return "lognormal" if enough else "negative_binomial"
+    if spec.likelihood == "lognormal" and zeros:
+        raise EngineError(
+            f"the lognormal likelihood needs downloads above zero, found {zeros} day(s) with none; "
+            'use likelihood = "negative_binomial" (or "auto")'
+        )
+    return spec.likelihood
+
+
+def _moving_mean(downloads: FloatArray) -> FloatArray:
+    series = pd.Series(downloads)
+    mean = series.rolling(OFFSET_WINDOW_DAYS, center=True, min_periods=1).mean()
+    return mean.interpolate(limit_direction="both").to_numpy(dtype=np.float64)
+
+
+def _posts(campaign: Campaign, spec: ResponseSpec, downloads: FloatArray) -> PostDesign:
+    posts = campaign.posts
+    local = posts["posted_at"].dt.tz_localize(None)
+    midnight = local.dt.normalize()
+    day = (midnight - campaign.dates[0]).dt.days.to_numpy(dtype=np.int64)
+    fraction = ((local - midnight) / pd.Timedelta(days=1)).to_numpy(dtype=np.float64)
+    kernel_group, kernel_groups = _kernel_groups(posts, spec)
+    views = posts["views"].to_numpy(dtype=np.float64)
+    log_views = np.log(views)
+    given = np.isfinite(log_views)
+    use_views = spec.views and len(np.unique(views[given])) > 1
+    log_views = np.where(given, log_views - log_views[given].mean(), 0.0) if use_views else 0 * day
+    groups, membership, group_sd = _groups(posts, spec)
+    influencers, influencer = _influencers(posts, spec)
+    return PostDesign(
+        ids=tuple(posts["post_id"]),
+        day=day,
+        fraction=fraction,
+        kernel_group=kernel_group,
+        kernel_groups=kernel_groups,
+        log_views=np.asarray(log_views, dtype=np.float64),
+        log_size=_log_size(downloads, day, spec.size_exponent),
+        groups=groups,
+        membership=membership,
+        group_sd=group_sd,
+        influencers=influencers,
+        influencer=influencer,
+    )
+
+
+def _kernel_groups(posts: pd.DataFrame, spec: ResponseSpec) -> tuple[IntArray, tuple[str, ...]]:
+    if spec.kernel_by == "none":
+        return np.zeros(len(posts), dtype=np.int64), ("all",)
+    levels = posts[spec.kernel_by].fillna("not given")
+    common = levels.value_counts().sort_index(kind="stable").sort_values(
+        ascending=False, kind="stable"
+    )
+    if len(common) > MAX_KERNEL_GROUPS:
+        kept = common.index[: MAX_KERNEL_GROUPS - 1]
+        levels = levels.where(levels.isin(kept), "other")
+    names = tuple(sorted(set(levels)))
+    return np.array([names.index(level) for level in levels], dtype=np.int64), names
+
+
+def _groups(
+    posts: pd.DataFrame, spec: ResponseSpec
+) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
+    labels, columns, sds = ["all"], [np.ones(len(posts))], [spec.mean_sd]
+    for attribute in spec.group_by:
+        values = posts[attribute]
+        levels = sorted({str(value) for value in values.dropna()})
+        if len(levels) < 2:
+            continue
+        for level in levels:
+            labels.append(f"{attribute}={level}")
+            columns.append(np.array([float(not pd.isna(v) and str(v) == level) for v in values]))
+            sds.append(spec.group_sd)
+    return tuple(labels), np.column_stack(columns), np.array(sds)
+
+
+def _influencers(posts: pd.DataFrame, spec: ResponseSpec) -> tuple[tuple[str, ...], IntArray]:
+    counts = posts["influencer"].value_counts()
+    names = tuple(sorted(counts.index[counts > 1])) if spec.influencer else ()
+    if len(names) < 2:
+        names = ()
+    where = {name: i for i, name in enumerate(names)}
+    index = [where.get(name, -1) for name in posts["influencer"]]
+    return names, np.array(index, dtype=np.int64)
+
+
+def _log_size(downloads: FloatArray, day: IntArray, exponent: float) -> FloatArray:
+    if exponent == 0.0:
+        return np.zeros(len(day))
+    before = [downloads[max(0, d - SIZE_WINDOW_DAYS) : d] for d in day]
+    sizes = np.array([np.nanmean(np.log(np.maximum(days, 0.5))) for days in before])
+    return exponent * (sizes.mean() - sizes)
+
+
+def _hypers(
+    spec: ModelSpec, posts: PostDesign, *, has_controls: bool
+) -> tuple[tuple[Hyper, ...], FloatArray]:
+    response, baseline = spec.response, spec.baseline
+    hypers = [
+        Hyper("noise_sd", "exponential", baseline.noise_rate),
+        Hyper("level_sd", "exponential", baseline.level_rate),
+    ]
+    if has_controls:
+        hypers.append(Hyper("control_sd", "exponential", baseline.control_rate))
+    n_groups = 0
+    if posts.ids:
+        n_groups = len(posts.kernel_groups)
+        hypers.append(Hyper("amplitude_sd", "exponential", response.post_rate))
+        if posts.influencers:
+            hypers.append(Hyper("influencer_sd", "exponential", response.influencer_rate))
+        if posts.log_views.any():
+            hypers.append(
+                Hyper("views_elasticity", "normal", response.views_mean, response.views_sd)
+            )
+        share_sd = np.sqrt(response.share_sd**2 + (n_groups > 1) * response.share_group_sd**2)
+        hypers += [Hyper("first_day", "normal", response.share_mean, float(share_sd))] * n_groups
+        hypers.append(Hyper("log_shape", "normal", response.shape_mean, response.shape_sd))
+    mix = np.eye(len(hypers))
+    if n_groups > 1:
+        common = response.share_sd**2 / (response.share_sd**2 + response.share_group_sd**2)
+        start = [hyper.name for hyper in hypers].index("first_day")
+        block = slice(start, start + n_groups)
+        mix[block, block] = np.linalg.cholesky(
+            np.full((n_groups, n_groups), common) + (1 - common) * np.eye(n_groups)
+        )
+    return tuple(hypers), mix

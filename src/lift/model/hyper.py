@@ -1,0 +1,86 @@
+"""Hyperparameters as functions of standard normal coordinates.
+
+Every hyperparameter has a coordinate ``z`` whose prior is N(0, 1). A posterior that the data say
+little about then looks like its prior: round, with light tails, which is what importance sampling
+needs. A standard deviation with an exponential prior of rate ``r`` is
+``F^-1(Phi(z)) = -log(1 - Phi(z)) / r``; a normal one is ``mean + sd z``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtri_exp
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """One hyperparameter.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the posterior; the levels of an indexed one share a name.
+    kind : "exponential" or "normal"
+        Prior family.
+    first, second : float
+        Rate (and nothing) of an exponential, mean and sd of a normal.
+    """
+
+    name: str
+    kind: Literal["exponential", "normal"]
+    first: float
+    second: float = 1.0
+
+
+def natural(z: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) -> FloatArray:
+    """Return hyperparameters on their own scale.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, d)
+        Standard normal coordinates.
+    hypers : tuple of Hyper, length d
+    mix : ndarray, shape (d, d)
+        Lower triangular; ``z @ mix.T`` is used in place of ``z`` (it correlates the kernel groups).
+
+    Returns
+    -------
+    ndarray, shape (n, d)
+        Positive for exponential priors.
+    """
+    out = z @ mix.T
+    for i, hyper in enumerate(hypers):
+        column = out[:, i]
+        if hyper.kind == "exponential":
+            out[:, i] = -log_ndtr(-column) / hyper.first
+        else:
+            out[:, i] = hyper.first + hyper.second * column
+    return out
+
+
+def coordinates(values: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) -> FloatArray:
+    """Return the standard normal coordinates of hyperparameters; undoes :func:`natural`.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, d)
+    hypers : tuple of Hyper, length d
+    mix : ndarray, shape (d, d)
+
+    Returns
+    -------
+    ndarray, shape (n, d)
+    """
+    out = np.empty_like(values)
+    for i, hyper in enumerate(hypers):
+        if hyper.kind == "exponential":
+            out[:, i] = -ndtri_exp(-hyper.first * values[:, i])
+        else:
+            out[:, i] = (values[:, i] - hyper.first) / hyper.second
+    return np.linalg.solve(mix, out.T).T

@@ -1,0 +1,243 @@
+"""The posterior: the one result that every engine returns and everything after it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from lift.data.campaign import Campaign
+from lift.errors import RunError
+from lift.model.baseline import weekday_contrasts
+from lift.model.design import Design
+from lift.model.hyper import natural
+from lift.model.spec import ModelSpec
+
+FloatArray = NDArray[np.float64]
+
+GROUPS = ("posterior", "sample_stats", "observed_data", "constant_data")
+TEXT_COLUMNS = ("influencer", "platform", "creator_type", "content")
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Draws of everything unknown, with the data that effects are computed from.
+
+    Attributes
+    ----------
+    tree : DataTree
+        Groups ``posterior`` (dims chain, draw and more), ``sample_stats`` (diagnostics of the
+        engine in its attributes), ``observed_data`` (downloads by date, NaN = not observed) and
+        ``constant_data`` (attributes of the posts; "" or NaN = not given). Root attributes name
+        campaign, market, time zone, engine, seed, horizon and window.
+    """
+
+    tree: xr.DataTree
+
+    @property
+    def draws(self) -> xr.Dataset:
+        """Draws, dims (chain, draw, ...)."""
+        return self.tree["posterior"].to_dataset()
+
+    @property
+    def downloads(self) -> xr.DataArray:
+        """Observed downloads per day, dims (date,); NaN = not observed."""
+        return self.tree["observed_data"]["downloads"]
+
+    @property
+    def dates(self) -> pd.DatetimeIndex:
+        """The calendar."""
+        return pd.DatetimeIndex(self.downloads["date"].to_numpy())
+
+    @property
+    def posts(self) -> pd.DataFrame:
+        """One row per post, in order of time; column ``post`` is its id."""
+        constant = self.tree["constant_data"].to_dataset()
+        return constant.to_dataframe().reset_index()
+
+    @property
+    def sample_stats(self) -> dict[str, Any]:
+        """Diagnostics of the engine."""
+        return dict(self.tree["sample_stats"].attrs)
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What was fitted: campaign, market, engine, seed, horizon_days, window_days."""
+        return dict(self.tree.attrs)
+
+    def to_netcdf(self, path: str | Path) -> None:
+        """Write the tree as one netCDF-4 file that xarray and ArviZ open."""
+        self.tree.to_netcdf(Path(path), engine="h5netcdf")
+
+    @classmethod
+    def from_netcdf(cls, path: str | Path) -> Posterior:
+        """Return the posterior in a netCDF-4 file.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        RunError
+            If the file is missing or is not a posterior of lift.
+        """
+        file = Path(path)
+        if not file.is_file():
+            raise RunError(f"there must be a posterior at {file}, found none; fit the campaign again")
+        try:
+            with xr.open_datatree(file, engine="h5netcdf") as opened:
+                tree = opened.load()
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file.name} must be a netCDF-4 file of lift; {error}") from None
+        missing = [group for group in GROUPS if group not in tree.children]
+        if missing:
+            raise RunError(f"{file.name} is not a posterior of lift: it has no {', '.join(missing)}")
+        return cls(tree)
+
+
+def assemble(
+    campaign: Campaign,
+    spec: ModelSpec,
+    design: Design,
+    *,
+    coordinates: FloatArray,
+    coefficients: FloatArray,
+    attrs: Mapping[str, Any],
+    stats: Mapping[str, Any],
+) -> Posterior:
+    """Return a posterior from an engine's draws.
+
+    Parameters
+    ----------
+    campaign : Campaign
+    spec : ModelSpec
+    design : Design
+    coordinates : ndarray, shape (chain, draw, d)
+        Standard normal coordinates of the hyperparameters.
+    coefficients : ndarray, shape (chain, draw, q)
+        Baseline columns, posts' own deviations, group means, influencers.
+    attrs : mapping
+        Engine, seed and the like, for the root.
+    stats : mapping
+        Diagnostics, for ``sample_stats``.
+
+    Returns
+    -------
+    Posterior
+    """
+    n_chains, n_draws, _ = coordinates.shape
+    values = natural(coordinates.reshape(n_chains * n_draws, -1), design.hypers, design.mix)
+    hyper = values.reshape(n_chains, n_draws, -1)
+    posts = design.posts
+    n_posts = len(posts.ids)
+    n_fixed = design.fixed.shape[1]
+    data: dict[str, tuple[tuple[str, ...], FloatArray]] = {}
+    for name in ("noise_sd", "level_sd", "control_sd", "amplitude_sd", "influencer_sd"):
+        data |= _scalar(design, hyper, name)
+    data |= _scalar(design, hyper, "views_elasticity")
+    dims = ("chain", "draw")
+    coords: dict[str, Any] = {
+        "chain": np.arange(n_chains),
+        "draw": np.arange(n_draws),
+    }
+    start = 0
+    for block in design.blocks:
+        part = coefficients[..., start : start + len(block.labels)]
+        start += len(block.labels)
+        if block.name == "week":
+            data["week"] = ((*dims, "weekday"), part @ weekday_contrasts().T)
+            coords["weekday"] = list(WEEKDAYS)
+        else:
+            dim = {"year": "harmonic"}.get(block.name, block.name)
+            data[block.name if dim != block.name else f"{block.name}_effect"] = ((*dims, dim), part)
+            coords[dim] = list(block.labels)
+    if n_posts:
+        first = design.position("first_day")
+        scale = np.exp(hyper[..., first : first + len(posts.kernel_groups)])
+        data["first_day_share"] = ((*dims, "kernel_group"), -np.expm1(-scale))
+        coords["kernel_group"] = list(posts.kernel_groups)
+        data["kernel_shape"] = (dims, np.exp(hyper[..., design.position("log_shape")]))
+        own = coefficients[..., n_fixed : n_fixed + n_posts]
+        means = coefficients[..., n_fixed + n_posts :]
+        n_groups = len(posts.groups)
+        amplitude = own + means[..., :n_groups] @ posts.membership.T
+        data["group_mean"] = ((*dims, "group"), means[..., :n_groups])
+        coords["group"] = list(posts.groups)
+        if posts.influencers:
+            people = means[..., n_groups:]
+            data["influencer_effect"] = ((*dims, "influencer"), people)
+            coords["influencer"] = list(posts.influencers)
+            has = posts.influencer >= 0
+            amplitude[..., has] += people[..., posts.influencer[has]]
+        data["amplitude"] = ((*dims, "post"), amplitude)
+        data["impulse"] = ((*dims, "post"), amplitude * _gain(design, hyper))
+        coords["post"] = list(posts.ids)
+    variables = {name: (dim, np.ascontiguousarray(array)) for name, (dim, array) in data.items()}
+    draws = xr.Dataset(variables, coords=coords)
+    root = {
+        "campaign": campaign.name,
+        "market": campaign.markets[0],
+        "timezone": campaign.timezone or "UTC",
+        "horizon_days": spec.horizon_days,
+        "window_days": design.window_days,
+        "likelihood": design.likelihood,
+        **attrs,
+    }
+    return Posterior(
+        xr.DataTree.from_dict(
+            {
+                "/": xr.Dataset(attrs=root),
+                "/posterior": draws,
+                "/sample_stats": xr.Dataset(attrs=dict(stats)),
+                "/observed_data": xr.Dataset(
+                    {"downloads": (("date",), design.downloads)},
+                    coords={"date": design.dates.to_numpy()},
+                ),
+                "/constant_data": _post_table(campaign, design),
+            }
+        )
+    )
+
+
+def _scalar(
+    design: Design, hyper: FloatArray, name: str
+) -> dict[str, tuple[tuple[str, ...], FloatArray]]:
+    position = design.position(name)
+    return {name: (("chain", "draw"), hyper[..., position])} if position >= 0 else {}
+
+
+def _gain(design: Design, hyper: FloatArray) -> FloatArray:
+    """Return what views and size multiply a post's amplitude by, shape (chain, draw, post)."""
+    posts = design.posts
+    position = design.position("views_elasticity")
+    log_gain = np.zeros((*hyper.shape[:2], len(posts.ids))) + posts.log_size
+    if position >= 0:
+        log_gain += hyper[..., position, None] * posts.log_views
+    return np.asarray(np.exp(log_gain))
+
+
+def _post_table(campaign: Campaign, design: Design) -> xr.Dataset:
+    table = campaign.posts
+    posts = design.posts
+    dim = ("post",)
+    columns: dict[str, tuple[tuple[str], Any]] = {
+        "post_day": (dim, posts.day),
+        "post_fraction": (dim, posts.fraction),
+        "kernel_group_index": (dim, posts.kernel_group),
+        "log_views": (dim, posts.log_views),
+        "views": (dim, table["views"].to_numpy(dtype=np.float64)),
+        "cost": (dim, table["cost"].to_numpy(dtype=np.float64)),
+        "posted_at": (dim, np.array([stamp.isoformat() for stamp in table["posted_at"]], dtype=str)),
+    }
+    for name in TEXT_COLUMNS:
+        values = ["" if pd.isna(value) else str(value) for value in table[name]]
+        columns[name] = (dim, np.array(values, dtype=str))
+    return xr.Dataset(columns, coords={"post": np.array(posts.ids, dtype=str)})

@@ -1,0 +1,44 @@
+"""The response of downloads to a post: a Weibull kernel binned over calendar days."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def kernel_days(
+    first_day_scale: FloatArray, shape: FloatArray, post_fraction: float, window_days: int
+) -> FloatArray:
+    """Return the share of a post's response that falls on each calendar day.
+
+    With ``G(u) = 1 - exp(-s u^kappa)`` the share within ``u`` days of posting, the bin of lag k is
+    ``[G(k + 1 - frac) - G(max(k - frac, 0))] / G(window_days - frac)``, so that the bins sum to
+    one; a post at 21:00 has three hours of its first day.
+
+    Parameters
+    ----------
+    first_day_scale : ndarray, shape (...)
+        ``s = exp(a)``, where ``a`` is the complementary log-log of the share of the response
+        within 24 hours; positive.
+    shape : ndarray, shape (...)
+        Weibull shape ``kappa``, positive: 1 is exponential, below 1 has a longer tail.
+    post_fraction : float
+        Part of its day that had passed when the post went out, in [0, 1).
+    window_days : int
+        Days after which the response has ended.
+
+    Returns
+    -------
+    ndarray, shape (..., window_days), no unit
+        Non-negative, sums to one over the last axis.
+
+    References
+    ----------
+    Weibull distribution function, in the parametrisation by its value at one day.
+    """
+    edges = np.arange(window_days + 1, dtype=np.float64) - post_fraction
+    edges[0] = 0.0
+    survival = np.exp(-first_day_scale[..., None] * edges ** shape[..., None])
+    return np.asarray((survival[..., :-1] - survival[..., 1:]) / (1.0 - survival[..., -1:]))

@@ -1,0 +1,211 @@
+"""The model specification: what is believed, apart from the data and from the computation."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lift.errors import InputError, Problem
+
+PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    """A part of a specification: immutable, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BaselineSpec(_Part):
+    """The downloads there would have been without any post.
+
+    ``y_t = mu_t + week_t + year_t + holiday_t + x_t' beta + posts + noise`` with the local level
+    ``mu_{t+1} = mu_t + N(0, level_sd^2)`` (Durbin & Koopman 2012, ch. 2-3).
+
+    Attributes
+    ----------
+    week : bool
+        Fixed weekly season: six orthonormal contrasts of the weekday.
+    year_harmonics : int or "auto"
+        Number of Fourier pairs of the 365.25-day year; ``"auto"`` takes 2 from 540 days on, else 0.
+    holidays : bool
+        Pooled effects of the day before, the day of and the day after a public holiday, and a
+        deviation for each named holiday; needs the campaign's ``country``.
+    controls : bool
+        Use the control series.
+    control_transform : "auto", "log" or "none"
+        Scale on which control series enter; ``"auto"`` takes the log of every series that is
+        positive throughout when the outcome is on the log scale. All are then standardised.
+    noise_rate : float
+        Rate of the exponential prior on the sd of the daily noise (1/log unit).
+    level_rate : float
+        Rate of the exponential prior on the daily sd of the level (1/log unit).
+    level_start_sd : float
+        Prior sd of the first level about the median of the outcome (log units).
+    week_sd, year_sd, holiday_sd : float
+        Prior sd of a weekday contrast, of the first Fourier pair (pair k has ``year_sd / k``) and
+        of a holiday coefficient (log units).
+    control_rate : float
+        Rate of the exponential prior on the common sd of the control coefficients, per standard
+        deviation of a control (1/log unit).
+    """
+
+    week: bool = True
+    year_harmonics: Annotated[int, Field(ge=0, le=26)] | Literal["auto"] = "auto"
+    holidays: bool = True
+    controls: bool = True
+    control_transform: Literal["auto", "log", "none"] = "auto"
+    noise_rate: PositiveFloat = 6.0
+    level_rate: PositiveFloat = 60.0
+    level_start_sd: PositiveFloat = 5.0
+    week_sd: PositiveFloat = 0.3
+    year_sd: PositiveFloat = 0.3
+    holiday_sd: PositiveFloat = 0.3
+    control_rate: PositiveFloat = 6.0
+
+
+class ResponseSpec(_Part):
+    """What a post adds to log downloads.
+
+    ``f_j(t) = b_j (V_j / V_ref)^eta (B_ref / B_j)^rho K(t; tau_j)`` with the day-binned Weibull
+    kernel ``K`` that sums to one over ``window_days`` and
+    ``b_j = w_j' alpha + u_influencer(j) + xi_j``.
+
+    Attributes
+    ----------
+    window_days : int
+        Days after which a post's response has ended.
+    kernel_by : "platform", "content" or "none"
+        Attribute whose levels (4 at most) have their own share of the response in the first 24 h.
+    group_by : tuple of str
+        Attributes with a deviation of the mean amplitude for each of their levels.
+    influencer : bool
+        An influencer's own deviation, where somebody posted more than once.
+    views : bool
+        Scale a post's response by a power of its views, where views are given.
+    mean_sd : float
+        Prior sd of the overall mean amplitude (log-lift-days: 1 is one baseline day of downloads).
+    group_sd : float
+        Prior sd of the deviation of a group's mean amplitude (log-lift-days).
+    influencer_rate, post_rate : float
+        Rates of the exponential priors on the sd over influencers and over posts.
+    views_mean, views_sd : float
+        Normal prior of the elasticity of the response in views.
+    size_exponent : float
+        ``rho``: 0 is the same percentage lift whatever the app's size, 1 the same downloads.
+    share_mean, share_sd : float
+        Normal prior of the complementary log-log of the share of the response within 24 hours
+        (the defaults: median 35 %, 95 % between 12 % and 75 %).
+    share_group_sd : float
+        Prior sd of a kernel group's complementary log-log share about the common one.
+    shape_mean, shape_sd : float
+        Normal prior of the log of the Weibull shape (1 is exponential, below 1 a longer tail).
+    """
+
+    window_days: Annotated[int, Field(ge=1, le=365)] = 60
+    kernel_by: Literal["platform", "content", "none"] = "platform"
+    group_by: tuple[Literal["platform", "content", "creator_type", "sponsored"], ...] = (
+        "platform",
+        "content",
+        "creator_type",
+        "sponsored",
+    )
+    influencer: bool = True
+    views: bool = True
+    mean_sd: PositiveFloat = 1.0
+    group_sd: PositiveFloat = 0.5
+    influencer_rate: PositiveFloat = 3.0
+    post_rate: PositiveFloat = 1.5
+    views_mean: FiniteFloat = 0.6
+    views_sd: PositiveFloat = 0.3
+    size_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    share_mean: FiniteFloat = -0.84
+    share_sd: PositiveFloat = 0.6
+    share_group_sd: PositiveFloat = 0.4
+    shape_mean: FiniteFloat = -0.1
+    shape_sd: PositiveFloat = 0.3
+
+
+class ModelSpec(_Part):
+    """A whole model: likelihood, baseline, response and the horizon of the estimands.
+
+    Attributes
+    ----------
+    horizon_days : int
+        Effects are cumulated from the day of a post to this many days after it, both included.
+    likelihood : "auto", "lognormal" or "negative_binomial"
+        ``"lognormal"``: Gaussian noise on log downloads plus the Poisson part of their variance.
+        ``"negative_binomial"``: counts, zeros included. ``"auto"`` takes the lognormal where no
+        day is zero and the median is at least 10 downloads a day.
+    baseline : BaselineSpec
+    response : ResponseSpec
+    """
+
+    horizon_days: Annotated[int, Field(ge=0, le=365)] = 28
+    likelihood: Literal["auto", "lognormal", "negative_binomial"] = "auto"
+    baseline: BaselineSpec = BaselineSpec()
+    response: ResponseSpec = ResponseSpec()
+
+    def to_toml(self) -> str:
+        """Return the specification as TOML text; :meth:`from_toml` reads it back unchanged."""
+        return tomli_w.dumps(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_text(cls, text: str, where: str = "model.toml") -> Self:
+        """Return the specification written in TOML text.
+
+        Parameters
+        ----------
+        text : str
+            TOML; keys that are left out keep their defaults.
+        where : str
+            The name that an error gives to the text.
+
+        Raises
+        ------
+        InputError
+            If the text is not TOML, or a key is unknown or has a value that cannot be; every
+            such key is named.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            problem = Problem(where, f"must be TOML; {error}; mend that line")
+            raise InputError([problem]) from None
+        except ValidationError as error:
+            raise InputError(
+                [
+                    Problem(
+                        where,
+                        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}, "
+                        f"found {item['input']!r}",
+                    )
+                    for item in error.errors()
+                ]
+            ) from None
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Return the specification in a TOML file.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or as in :meth:`from_text`.
+        """
+        file = Path(path)
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            problem = Problem(file.name, f"must be a readable UTF-8 file; {error}; check the path")
+            raise InputError([problem]) from None
+        return cls.from_text(text, file.name)

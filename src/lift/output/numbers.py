@@ -1,0 +1,131 @@
+"""Numbers as people read them: rounded, with separators; never used where a machine reads."""
+
+from __future__ import annotations
+
+from math import floor, isfinite, log10
+
+import pandas as pd
+
+ABSENT = "\N{EN DASH}"
+"""What stands for a number that does not exist."""
+
+MINUS = "\N{MINUS SIGN}"
+
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+
+_STEPS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def count(value: float) -> str:
+    """Return a count with thousands separators: ``12,345``; small ones keep a decimal.
+
+    Parameters
+    ----------
+    value : float
+        NaN and infinities have no text but :data:`ABSENT`.
+    """
+    if not isfinite(value):
+        return ABSENT
+    digits = 0 if abs(value) >= 100 or float(value).is_integer() else 1
+    text = f"{abs(value):,.{digits}f}"
+    return (MINUS if value < 0 and text.strip("0.") else "") + text
+
+
+def short(value: float) -> str:
+    """Return a count in three figures: ``1.23M``, ``45.6k``, ``789``."""
+    if not isfinite(value):
+        return ABSENT
+    size = abs(value)
+    for step, letter in _STEPS:
+        if size >= 0.9995 * step:
+            text = f"{size / step:.3g}" if size < 999.5 * step else f"{size / step:.0f}"
+            break
+    else:
+        text, letter = (f"{size:.3g}" if size < 999.5 else f"{size:.0f}"), ""
+    return (MINUS if value < 0 and text.strip("0.") else "") + text + letter
+
+
+def percent(value: float) -> str:
+    """Return a share as a percentage with one decimal: ``12.3%``."""
+    if not isfinite(value):
+        return ABSENT
+    text = f"{abs(value):,.1%}"
+    return (MINUS if value < 0 and text.strip("0.%") else "") + text
+
+
+def interval(lower: float, upper: float) -> str:
+    """Return an interval of counts: ``1,200 to 3,400``."""
+    if not (isfinite(lower) and isfinite(upper)):
+        return ABSENT
+    return f"{count(lower)} to {count(upper)}"
+
+
+def percent_interval(lower: float, upper: float) -> str:
+    """Return an interval of shares: ``1.2% to 3.4%``."""
+    if not (isfinite(lower) and isfinite(upper)):
+        return ABSENT
+    return f"{percent(lower)} to {percent(upper)}"
+
+
+def probability(value: float) -> str:
+    """Return a probability in three decimals, never as a bare 0 or 1."""
+    if not isfinite(value):
+        return ABSENT
+    if value > 0.9995:
+        return ">0.999"
+    return f"{value:.3f}" if value >= 0.0005 else "<0.001"
+
+
+def monte_carlo(value: float) -> str:
+    """Return a Monte Carlo error in two significant figures."""
+    if not isfinite(value):
+        return ABSENT
+    if value == 0:
+        return "0"
+    decimals = max(0, 1 - floor(log10(abs(value))))
+    return f"{value:,.{decimals}f}" if decimals else count(value)
+
+
+def level(prob: float) -> str:
+    """Return the probability of an interval as a percentage without idle zeros: ``95%``."""
+    return f"{100 * prob:.6g}%"
+
+
+def day(value: object) -> str:
+    """Return a date as ``2026-03-01``, or :data:`ABSENT`."""
+    stamp = pd.Timestamp(value)  # type: ignore[arg-type]
+    return ABSENT if pd.isna(stamp) else str(stamp.date())
+
+
+def long_day(value: object) -> str:
+    """Return a date as ``1 March 2026``, or :data:`ABSENT`; the same in every locale."""
+    stamp = pd.Timestamp(value)  # type: ignore[arg-type]
+    return ABSENT if pd.isna(stamp) else f"{stamp.day} {_MONTHS[stamp.month - 1]} {stamp.year}"
+
+
+def words(value: float) -> str:
+    """Return a count for a sentence, in three figures: ``1.23 million``, ``45,600``."""
+    if not isfinite(value):
+        return ABSENT
+    size = abs(value)
+    sign = MINUS if value < 0 else ""
+    if size >= 999_500:
+        large = size >= 999_500_000
+        return f"{sign}{size / (1e9 if large else 1e6):.3g} {'billion' if large else 'million'}"
+    if size < 1:
+        return "0" if round(size, 1) == 0 else f"{sign}{size:.1f}"
+    places = max(0, floor(log10(size)) - 2)
+    return count(float(round(value / 10**places) * 10**places))

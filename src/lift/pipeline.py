@@ -1,0 +1,255 @@
+"""The one road from a campaign to its effects, for command line, notebooks and experiments."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lift.analysis.counterfactual import curve
+from lift.analysis.diagnostics import Finding, findings
+from lift.analysis.effects import Effects
+from lift.data.campaign import Campaign
+from lift.engines.base import Progress, SampleSettings
+from lift.engines.registry import engine_named
+from lift.errors import DiagnosticsError, InputError, Problem
+from lift.model.posterior import Posterior
+from lift.model.spec import ModelSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A fitted campaign: what was observed, believed and computed.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    spec : ModelSpec
+    manifest : mapping
+        Provenance: inputs, seed, versions, wall time; see :mod:`lift.output.manifest`.
+    campaign : Campaign or None
+        None where the analysis was loaded from a run directory.
+    truth : DataFrame or None
+        Columns by, unit, truth, where the campaign was simulated.
+    """
+
+    posterior: Posterior
+    spec: ModelSpec
+    manifest: Mapping[str, Any]
+    campaign: Campaign | None = None
+    truth: pd.DataFrame | None = field(default=None)
+
+    @cached_property
+    def effects(self) -> Effects:
+        """Incremental downloads of posts and groups of posts."""
+        return Effects(self.posterior)
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """Outcome of every numerical check of the draws."""
+        return findings(self.posterior)
+
+    def counterfactual(
+        self, without: Sequence[str] | None = None, prob: float = 0.95
+    ) -> pd.DataFrame:
+        """Return the download curve without some posts (all of them by default).
+
+        Parameters
+        ----------
+        without : sequence of str, optional
+            Ids of the posts.
+        prob : float
+            Probability of the interval, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            Columns date, observed, mean, lower, upper (downloads/day); NaN where not observed.
+
+        Raises
+        ------
+        InputError
+            If a post is not known.
+        """
+        return curve(self.posterior, without, prob)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a run directory: posterior, effects, specification, manifest, figures, report.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Must not exist, be empty or, with ``overwrite``, be an earlier run.
+        overwrite : bool
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        RunError
+            If something else is in the way.
+        """
+        from lift.output import store
+
+        return store.save(
+            Path(folder),
+            posterior=self.posterior,
+            effects=self.effects,
+            spec=self.spec,
+            manifest=self.manifest,
+            findings=self.findings,
+            truth=self.truth,
+            overwrite=overwrite,
+        )
+
+
+def analyse(
+    campaign: Campaign,
+    spec: ModelSpec | None = None,
+    *,
+    engine: str = "exact",
+    draws: int = 4000,
+    chains: int = 4,
+    seed: int = 1,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    truth: pd.DataFrame | None = None,
+    command: str | None = None,
+) -> Analysis:
+    """Return the posterior of a campaign and all that follows from it.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        One market; of several, choose one with ``campaign.market(name)``.
+    spec : ModelSpec, optional
+        The default model if not given.
+    engine : str
+        ``"exact"``.
+    draws : int
+        Posterior draws over all chains.
+    chains : int
+        Independent chains.
+    seed : int
+        Root seed; the same seed gives bit-identical results for any number of workers.
+    workers : int, optional
+        Threads; all processors by default.
+    progress : callable, optional
+        Called with the share done, 0 to 1, and a word.
+    truth : DataFrame, optional
+        Columns by, unit, truth: what a simulated campaign's effects really are.
+    command : str, optional
+        The command line that makes the run again, for the manifest.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    InputError
+        If the campaign has no post, or a post none of whose days was observed.
+    EngineError
+        If the engine cannot fit this model to these data.
+    DiagnosticsError
+        If the draws must not be believed.
+    """
+    spec = spec or ModelSpec()
+    sampler = engine_named(engine)
+    settings = SampleSettings(draws, chains, seed, workers or os.cpu_count() or 1)
+    _check_posts(campaign, spec)
+    begun = time.perf_counter()
+    posterior = sampler(campaign, spec, settings, progress)
+    seconds = {"fit": time.perf_counter() - begun}
+    checked = findings(posterior)
+    failed = [finding.text for finding in checked if finding.level == "FAIL"]
+    if failed:
+        raise DiagnosticsError(
+            f"the draws of engine {engine!r} must not be believed: {'; '.join(failed)}; "
+            "ask for more draws, or simplify the model"
+        )
+    return Analysis(
+        posterior=posterior,
+        spec=spec,
+        manifest=_manifest(campaign, spec, posterior, settings, seconds, truth, command),
+        campaign=campaign,
+        truth=truth,
+    )
+
+
+def load(folder: str | Path) -> Analysis:
+    """Return the analysis stored in a run directory; nothing is fitted.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    Analysis
+        Without its campaign: effects and counterfactuals need only the posterior.
+
+    Raises
+    ------
+    RunError
+        If the folder is not a complete run of lift.
+    """
+    from lift.output import store
+
+    run = store.load(Path(folder))
+    return Analysis(run.posterior, run.spec, run.manifest, truth=run.truth)
+
+
+def _check_posts(campaign: Campaign, spec: ModelSpec) -> None:
+    if not len(campaign.posts):
+        what = f"at least one post must reach the market {campaign.markets[0]!r}, found none"
+        raise InputError([Problem("posts", what)])
+    if lost := campaign.unobserved_posts(spec.horizon_days):
+        raise InputError(
+            [
+                Problem(
+                    "posts",
+                    f"a day of the {spec.horizon_days}-day horizon of every post must be observed, "
+                    f"found none for {post!r}; remove the post or add its days",
+                )
+                for post in lost
+            ]
+        )
+
+
+def _manifest(
+    campaign: Campaign,
+    spec: ModelSpec,
+    posterior: Posterior,
+    settings: SampleSettings,
+    seconds: Mapping[str, float],
+    truth: pd.DataFrame | None,
+    command: str | None,
+) -> dict[str, Any]:
+    from lift.output import manifest
+
+    return manifest.build(
+        name=campaign.name,
+        market=campaign.markets[0],
+        inputs=campaign.digests,
+        spec_toml=spec.to_toml(),
+        seed=settings.seed,
+        draws=settings.draws,
+        chains=settings.chains,
+        engine=str(posterior.attrs["engine"]),
+        settings={},
+        diagnostics=posterior.sample_stats,
+        seconds=seconds,
+        notices=campaign.notices,
+        command=command,
+        simulated=truth is not None,
+    )

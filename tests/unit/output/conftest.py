@@ -1,0 +1,196 @@
+"""A hand-made result: numbers written down, nothing fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lift.output import manifest
+from lift.output.facts import Facts, Singles
+
+HOSTILE = '<b>"Ann" & $x_1$</b>'
+
+
+@pytest.fixture
+def posts() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "post": ["p01", "p02", "p03", "p04"],
+            "date": pd.to_datetime(["2026-03-02", "2026-03-05", "2026-03-20", "2026-04-10"]),
+            "influencer": ["@mira", HOSTILE, "@mira", "無印 🎧"],
+            "platform": ["tiktok", "instagram", "tiktok", "instagram"],
+            "creator_type": ["human", "virtual", "human", "human"],
+            "content": ["", "", "", ""],
+        }
+    )
+
+
+@pytest.fixture
+def curve() -> pd.DataFrame:
+    days = pd.date_range("2026-02-01", "2026-04-30", freq="D")
+    index = np.arange(len(days), dtype=float)
+    without = 50_000 + 3_000 * np.sin(index / 3.5) + 40 * index
+    lift = sum(
+        np.where(index >= start, size * np.exp(-(index - start) / 5.0), 0.0)
+        for start, size in ((29, 24_000.0), (32, 9_000.0), (47, 15_000.0), (68, 2_000.0))
+    )
+    observed = np.round(without + lift)
+    observed[40] = np.nan
+    return pd.DataFrame(
+        {
+            "date": days,
+            "observed": observed,
+            "mean": without,
+            "lower": without - 0.15 * lift - 1.0,
+            "upper": without + 0.15 * lift + 1.0,
+        }
+    )
+
+
+@pytest.fixture
+def cumulative(curve: pd.DataFrame) -> pd.DataFrame:
+    gap = (curve["observed"] - curve["mean"]).fillna(0.0).cumsum()
+    return pd.DataFrame(
+        {"date": curve["date"], "mean": gap, "lower": 0.8 * gap, "upper": 1.2 * gap}
+    )
+
+
+def effect_rows(by: str, units: list[str], means: list[float], notes: list[str]) -> pd.DataFrame:
+    n = len(units)
+    mean = np.array(means)
+    sd = np.abs(mean) * 0.1 + 500.0
+    starts = pd.to_datetime(["2026-03-02", "2026-03-05", "2026-03-20", "2026-04-10"])[:n]
+    return pd.DataFrame(
+        {
+            "by": by,
+            "unit": units,
+            "n_posts": 1,
+            "start": starts,
+            "end": starts + pd.Timedelta(days=28),
+            "n_days": 29,
+            "observed": 1_500_000.0,
+            "mean": mean,
+            "median": mean - 10.0,
+            "sd": sd,
+            "lower": mean - 1.96 * sd,
+            "upper": mean + 1.96 * sd,
+            "prob": 0.95,
+            "prob_positive": np.where(mean > 10_000, 1.0, 0.871),
+            "mcse_mean": sd / 63.0,
+            "relative_mean": mean / 1_500_000.0,
+            "relative_lower": (mean - 1.96 * sd) / 1_500_000.0,
+            "relative_upper": (mean + 1.96 * sd) / 1_500_000.0,
+            "note": notes,
+        }
+    )
+
+
+@pytest.fixture
+def tables() -> dict[str, pd.DataFrame]:
+    prior = "only prior: no day of its window was observed"
+    return {
+        "post": effect_rows(
+            "post",
+            ["p01", "p02", "p03", "p04"],
+            [130_000, 48_000, 76_500, 640],
+            ["", "", "", prior],
+        ),
+        "influencer": effect_rows(
+            "influencer", ["@mira", HOSTILE, "無印 🎧"], [205_000, 48_000, 640], ["", "", ""]
+        ),
+        "platform": effect_rows("platform", ["tiktok", "instagram"], [205_000, 48_600], ["", ""]),
+        "creator_type": effect_rows(
+            "creator_type", ["human", "virtual"], [206_000, 48_000], ["", ""]
+        ),
+        "content": effect_rows("content", ["not given"], [248_765], [""]),
+        "campaign": effect_rows("campaign", ["campaign"], [248_765.4], [""]),
+    }
+
+
+@pytest.fixture
+def truth() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "by": ["post"] * 4 + ["campaign"],
+            "unit": ["p01", "p02", "p03", "p04", "campaign"],
+            "truth": [126_000.0, 51_000.0, 120_000.0, 0.0, 251_000.0],
+        }
+    )
+
+
+@dataclass(frozen=True)
+class HandMadeFinding:
+    level: str
+    check: str
+    text: str
+
+
+@pytest.fixture
+def findings() -> list[HandMadeFinding]:
+    return [
+        HandMadeFinding("PASS", "effective draws", "4,120 of 4,000 asked for"),
+        HandMadeFinding("REVIEW", "Pareto k", "0.74 is above 0.7 for <script>alert(1)</script>"),
+    ]
+
+
+@pytest.fixture
+def run_manifest() -> dict[str, object]:
+    return manifest.build(
+        name="Spring & <i>friends</i>",
+        market="all",
+        inputs={"posts": "b" * 64, "downloads": "a" * 64},
+        spec_toml="horizon_days = 28\n",
+        seed=7,
+        draws=4000,
+        chains=4,
+        engine="exact",
+        settings={"points": 4096},
+        diagnostics={"pareto_k": np.float64(0.31), "ess": float("nan")},
+        seconds={"fit": 1.23456, "effects": 0.5},
+        notices=["1 day is not observed (2026-03-13)"],
+        created=datetime(2026, 5, 1, 12, 0, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+def hand_made(
+    curve: pd.DataFrame,
+    cumulative: pd.DataFrame,
+    posts: pd.DataFrame,
+    tables: dict[str, pd.DataFrame],
+    findings: list[HandMadeFinding],
+    run_manifest: dict[str, object],
+) -> Facts:
+    summary = pd.DataFrame(
+        {
+            "parameter": ["noise_sd", "level_sd", "amplitude[p01]"],
+            "mean": [0.041, 0.012, 1.93],
+            "sd": [0.003, 0.002, 0.21],
+            "ess_bulk": [4012.0, 3999.5, 4100.0],
+            "ess_tail": [3800.0, 3900.0, 4000.0],
+            "r_hat": [1.0, 1.001, 1.0],
+            "mcse_mean": [0.00005, 0.00003, 0.003],
+        }
+    )
+    window = curve[(curve["date"] >= "2026-02-24") & (curve["date"] <= "2026-03-30")]
+    return Facts(
+        name="Spring & <i>friends</i>",
+        market="all",
+        timezone="Europe/Rome",
+        horizon_days=28,
+        prob=0.95,
+        tables=tables,
+        curve=curve,
+        cumulative=cumulative,
+        windows={str(post): window for post in posts["post"]},
+        posts=posts,
+        controls=("rival_a", "rival_b"),
+        singles=Singles(mean=255_140.0, lower=201_000.0, upper=309_000.0, index=0.0256),
+        findings=findings,
+        summary=summary,
+        manifest=run_manifest,
+    )
