@@ -32,7 +32,8 @@ done
 exit 1
 endef
 
-# Print a Python that the lock has wheels for: given, else on PATH, else one that uv provides.
+# Print a Python that the lock has wheels for: given, else on PATH, else one of pyenv (whose
+# stand-ins fail where .python-version is not installed), else one that uv provides.
 define FIND_PYTHON
 check='import ensurepip, sys, venv; sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 14))'
 accept() {
@@ -51,6 +52,9 @@ for name in python3 python3.13 python3.12 python3.14 python; do
     done
 done
 IFS=$$old_ifs
+for python in "$${PYENV_ROOT:-$${HOME:-}/.pyenv}"/versions/3.1[234].*/bin/python3; do
+    [ -x "$$python" ] && accept "$$python" && exit 0
+done
 if uv=$$(sh -c "$$FIND_UV"); then
     for attempt in find install; do
         [ "$$attempt" = find ] || "$$uv" python install 3.13 >&2 || break
@@ -88,14 +92,14 @@ $(LOCKED): requirements.lock .python-version
 	"$$python" -m venv $(VENV); \
 	if uv=$$(sh -c "$$FIND_UV") && "$$uv" pip install --quiet --python $(BIN)/python \
 	    --require-hashes --compile-bytecode -r requirements.lock; then :; else \
-	    $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    $(BIN)/python -m pip install -qq --disable-pip-version-check \
 	        --require-hashes -r requirements.lock; \
 	fi; \
 	touch $@
 
 $(READY): $(LOCKED) pyproject.toml
 	@set -e; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-index \
 	    --no-deps --no-build-isolation --editable .; \
 	$(BIN)/python -m compileall -q src; \
 	echo "Compiling the engine."; \

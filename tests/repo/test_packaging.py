@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -47,6 +50,29 @@ def locked() -> dict[str, tuple[str, str]]:
 def test_every_requirement_has_a_bound() -> None:
     lines = PROJECT["dependencies"] + [line for extra in EXTRAS.values() for line in extra]
     assert [name for name, bound in requirements(lines).items() if not bound] == []
+
+
+def test_every_import_is_a_requirement() -> None:
+    """A package of an extra may be imported too, but within a function only."""
+    homes = packages_distributions()
+    needed = set(requirements(PROJECT["dependencies"]))
+    optional = {name for extra in EXTRAS.values() for name in requirements(extra)}
+    faults = []
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                continue
+            for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
+                found = {canonicalize_name(home) for home in homes.get(top, [])}
+                allowed = needed if node in tree.body else needed | optional
+                if top != "lift" and not found & allowed:
+                    faults.append(f"{path.name}:{node.lineno} imports {top}")
+    assert faults == []
 
 
 def test_lock_holds_every_requirement_within_its_bounds() -> None:

@@ -38,7 +38,17 @@ REGISTRY_HOST = re.compile(
 
 
 def tracked() -> list[Path]:
-    """Return the files of the repository: tracked, or not ignored."""
+    """Return the files of the repository: tracked or not ignored; all, where it is no clone."""
+    if not (ROOT / ".git").exists():
+        made = {".venv", "runs", "build", "dist", "__pycache__"}
+        files = [path for path in sorted(ROOT.rglob("*")) if path.is_file()]
+        return [
+            path
+            for path in files
+            if not any(
+                part in made or part.endswith("_cache") for part in path.relative_to(ROOT).parts
+            )
+        ]
     done = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -46,11 +56,8 @@ def tracked() -> list[Path]:
         text=True,
         check=True,
     )
-    return [
-        path
-        for name in sorted(set(done.stdout.split("\0")) - {""})
-        if (path := ROOT / name).is_file()
-    ]
+    names = sorted(set(done.stdout.split("\0")) - {""})
+    return [ROOT / name for name in names if (ROOT / name).is_file()]
 
 
 def texts() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from numbers import Real
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ from lift.errors import Problem
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")
-GROUPED_NUMBER = re.compile(r"[+-]?\d{1,3}([,.'’ \u00a0\u202f]\d{3})+([.,]\d+)?")  # noqa: RUF001
+GROUPED_NUMBER = re.compile(r"[+-]?\d{1,3}([,.'’ \u00a0\u202f]\d{3})+([.,]\d+)?")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 DAY_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)")
 INSTANT = re.compile(
@@ -36,6 +37,8 @@ def is_missing(cell: object) -> bool:
         return True
     if isinstance(cell, str):
         return not cell.strip()
+    if isinstance(cell, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(cell))
     return isinstance(cell, float | np.floating) and bool(np.isnan(cell))
 
 
@@ -105,8 +108,8 @@ def _number(cell: object) -> tuple[float, str]:
             return float(cell), ""
         except OverflowError:
             return np.inf, ""
-    if hasattr(cell, "as_tuple"):  # decimal.Decimal is a number, but not registered as Real
-        return float(str(cell)), ""
+    if isinstance(cell, Decimal):
+        return (np.nan if cell.is_nan() else float(cell)), ""
     return np.nan, "give a number, or leave the cell empty"
 
 
@@ -180,7 +183,7 @@ def days(
                 "correct the year"
             )
         )
-        values[far] = np.datetime64("NaT")
+        values[far] = np.datetime64("NaT", "D")
     return values, bool(len(timed))
 
 

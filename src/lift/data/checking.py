@@ -67,7 +67,9 @@ def check_tables(
     counts = None if downloads is None else check_downloads(downloads, found, notices)
     post_frame = None
     if posts is not None:
-        post_frame = check_posts(posts, zone, timezone is not None, counts, found, notices)
+        # A fault in the settings may be the reason why no zone was understood.
+        zone_given = timezone is not None or any(p.where == FILE for p in problems)
+        post_frame = check_posts(posts, zone, zone_given, counts, found, notices)
     control_frame = None
     if controls is not None:
         control_frame = check_controls(controls, counts, found, notices)

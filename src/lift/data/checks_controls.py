@@ -14,7 +14,7 @@ from lift.data.checks_downloads import (
     in_market,
     market_column,
 )
-from lift.data.tables import RawTable, counted, meant, nearest, some
+from lift.data.tables import RawTable, absent, counted, meant, nearest, some
 from lift.errors import Problem
 
 RESERVED = ("downloads", "value", "post", "post_id", "posted_at", "chain", "draw", "control")
@@ -49,8 +49,9 @@ def check_controls(
     DataFrame or None
         Columns date, market and one per series; of use only if there was no fault.
     """
+    table = _with_calendar_names(table, problems)
     series = [name for name in table.columns if name not in {"date", "market"}]
-    series = _check_series_names(table, series, problems)
+    _check_series_names(table, series, problems)
     values = {}
     for name in series:
         values[name] = _series(table, name, problems)
@@ -66,6 +67,7 @@ def check_controls(
     usable = ~np.isnat(dates) & np.array([name is not None for name in names])
     if not usable.any():
         return None
+    n_unread = int((~usable).sum())
     market_of = np.array([name or "" for name in names], dtype=object)
     known = downloads is not None and downloads.daily
     first = downloads.first if known and downloads else dates[usable].min()
@@ -76,7 +78,7 @@ def check_controls(
         positions = np.flatnonzero(usable & (market_of == market))
         place = in_market(market, has_markets)
         inside = (dates[positions] >= first) & (dates[positions] <= last)
-        if not check_calendar(table, dates, positions, first, last, place, problems):
+        if not check_calendar(table, dates, positions, first, last, place, n_unread, problems):
             continue
         if not inside.all():
             notices.append(
@@ -96,29 +98,34 @@ def check_controls(
     return _canonical(calendar, series, blocks, has_markets, downloads, notices)
 
 
-def _check_series_names(table: RawTable, series: list[str], problems: list[Problem]) -> list[str]:
-    """Return the columns that are series; the others are named."""
-    if "date" not in table.columns:
-        option = nearest("date", series)
-        problems.append(
-            table.problem(
-                f"column '{option}' is unknown; did you mean 'date'? rename it"
-                if option
-                else f"column 'date' is required, found {some(map(repr, table.columns), 8)}; add it"
-            )
+def _with_calendar_names(table: RawTable, problems: list[Problem]) -> RawTable:
+    """Return the table with the columns date and market under their names; name misspelt ones."""
+    columns: dict[str, pd.Series] = {}
+    option = None if "date" in table.columns else nearest("date", table.columns)
+    for name, cells in table.columns.items():
+        meant_market = (
+            "market" not in table.columns
+            and nearest(name, ["market"]) == "market"
+            and all(isinstance(c, str) and not c.strip()[:1].isdigit() for c in cells)
         )
-        series = [name for name in series if name != option]
-    kept = []
-    for name in series:
-        option = nearest(name, ["market"]) if "market" not in table.columns else None
-        cells = table.columns[name].tolist()
-        if option and all(
-            isinstance(cell, str) and not cell.strip()[:1].isdigit() for cell in cells
-        ):
+        if name == option:
             problems.append(
-                table.problem(f"column '{name}' holds text; did you mean '{option}'? rename it")
+                table.problem(f"column '{name}' is unknown; did you mean 'date'? rename it")
             )
-            continue
+            columns["date"] = cells
+        elif meant_market:
+            problems.append(
+                table.problem(f"column '{name}' holds text; did you mean 'market'? rename it")
+            )
+            columns["market"] = cells
+        else:
+            columns[name] = cells
+    absent(table, [] if "date" in columns else ["date"], problems)
+    return RawTable(table.where, columns, table.row_word, table.rows)
+
+
+def _check_series_names(table: RawTable, series: list[str], problems: list[Problem]) -> None:
+    for name in series:
         if name.casefold() in RESERVED:
             problems.append(
                 table.problem(
@@ -126,15 +133,13 @@ def _check_series_names(table: RawTable, series: list[str], problems: list[Probl
                     f"(reserved: {', '.join(RESERVED)}); rename the column"
                 )
             )
-        kept.append(name)
-    if not kept:
+    if not series:
         problems.append(
             table.problem(
                 "must have one column per control series, found none; add a series, or remove "
                 "the controls"
             )
         )
-    return kept
 
 
 def _series(table: RawTable, name: str, problems: list[Problem]) -> NDArray[np.float64]:
@@ -177,7 +182,7 @@ def _check_markets(
         return
     own = {name for name in names if name is not None}
     extra = sorted(own - set(downloads.markets))
-    absent = sorted(set(downloads.markets) - own)
+    without = sorted(set(downloads.markets) - own)
     if extra:
         found = some(f"'{name}'{meant(name, downloads.markets)}" for name in extra)
         problems.append(
@@ -186,11 +191,11 @@ def _check_markets(
                 f"{'is' if len(extra) == 1 else 'are'} not there; correct or remove the rows"
             )
         )
-    if absent:
+    if without:
         problems.append(
             table.problem(
                 f"every market of downloads must have controls, found none for "
-                f"{some(map(repr, absent))}; add the rows"
+                f"{some(map(repr, without))}; add the rows"
             )
         )
 

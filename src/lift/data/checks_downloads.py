@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.data.cells import days, numbers, texts
-from lift.data.tables import RawTable, check_names, counted, some
+from lift.data.tables import RawTable, counted, some, with_names
 from lift.errors import Problem
 
 ALL_MARKETS = "all"
@@ -78,6 +78,7 @@ def check_calendar(
     first: np.datetime64,
     last: np.datetime64,
     place: str,
+    n_unread: int,
     problems: list[Problem],
 ) -> bool:
     """Name unsorted, duplicate and absent days of one market; tell whether its rows are days.
@@ -93,6 +94,8 @@ def check_calendar(
         The calendar that must be covered, both included.
     place : str
         Words that name the market, or an empty text.
+    n_unread : int
+        Rows of the table whose day or market is not known; they may hold as many absent days.
     problems : list of Problem
         Faults are appended to it.
     """
@@ -132,7 +135,7 @@ def check_calendar(
         return False
     calendar = np.arange(first, last + np.timedelta64(1, "D"))
     absent = np.setdiff1d(calendar, unique)
-    if len(absent):
+    if len(absent) > n_unread:
         coarse = [int(gap) for gap in gaps if gap > 1]
         often = max(set(coarse), key=coarse.count) if coarse else 0
         mixed = ""
@@ -184,7 +187,7 @@ def check_downloads(
     Downloads or None
         What could be understood, be there faults or not; None if no row has a day and a count.
     """
-    check_names(table, ["date", "downloads"], ["market"], problems)
+    table = with_names(table, ["date", "downloads"], ["market"], problems)
     counts, bad = (
         _counts(table, problems, notices)
         if "downloads" in table.columns
@@ -197,6 +200,7 @@ def check_downloads(
     usable = ~np.isnat(values) & np.array([name is not None for name in names])
     if not usable.any():
         return None
+    n_unread = int((~usable).sum())
     first, last = values[usable].min(), values[usable].max()
     has_markets = "market" in table.columns
     markets = tuple(sorted({name for name in names if name is not None}))
@@ -217,7 +221,9 @@ def check_downloads(
         positions = np.flatnonzero(usable & (market_of == market))
         place = in_market(market, has_markets)
         if not has_times:
-            daily &= check_calendar(table, values, positions, first, last, place, problems)
+            daily &= check_calendar(
+                table, values, positions, first, last, place, n_unread, problems
+            )
         column = np.full(len(calendar), np.nan)
         column[(values[positions] - first).astype(np.int64)] = counts[positions]
         seen = ~np.isnan(column)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lift.data.cells import instants, numbers, texts, yes_or_no
 from lift.data.checks_downloads import Downloads, in_market
-from lift.data.tables import RawTable, check_names, counted, meant, some
+from lift.data.tables import RawTable, counted, meant, some, with_names
 from lift.errors import Problem
 
 MIN_PRE_DAYS = 14
@@ -55,7 +55,7 @@ def check_posts(
     DataFrame
         All columns, sorted by instant and id; of use only if there was no fault.
     """
-    check_names(table, ["post_id", "posted_at"], COLUMNS[2:], problems)
+    table = with_names(table, ["post_id", "posted_at"], COLUMNS[2:], problems)
     ids = _ids(table, problems)
     stamps: list[datetime | None] = [None] * len(table)
     if "posted_at" in table.columns:

@@ -205,13 +205,9 @@ def _table(
                 "like 1234.5, and text that holds a comma in quotation marks",
             )
         )
-    dropped = set(uneven)
-    kept = [i for i in range(1, len(records)) if i not in dropped]
     columns: dict[str, pd.Series] = {}
     for position, name in enumerate(header):
         if name not in columns:
-            columns[name] = pd.Series([records[i][position] for i in kept], dtype=object)
-    table = RawTable(where, columns, "line", tuple(lines[i] for i in kept))
-    if uneven and not kept:
-        return None
-    return checked_header(table, header, problems)
+            cells = [r[position] if position < len(r) else "" for r in records[1:]]
+            columns[name] = pd.Series(cells, dtype=object)
+    return checked_header(RawTable(where, columns, "line", tuple(lines[1:])), header, problems)

@@ -228,13 +228,16 @@ def find_zone(name: str, where: str, problems: list[Problem]) -> ZoneInfo | None
 
 
 def check_paths_differ(settings: dict[str, Any], problems: list[Problem]) -> None:
-    """Name two tables that are taken from the same file."""
+    """Name tables that are taken from the same file; only the first of them stays."""
     files = {key: settings[key] for key in ("downloads", "posts", "controls") if key in settings}
     users: dict[str, list[str]] = {}
     for key, value in files.items():
         if isinstance(value, str):
             users.setdefault(value, []).append(key)
     shared = [f"{some(keys)} all name '{value}'" for value, keys in users.items() if len(keys) > 1]
+    for keys in users.values():
+        for repeated in keys[1:]:
+            del settings[repeated]
     if shared:
         problems.append(
             Problem(

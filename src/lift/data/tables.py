@@ -162,23 +162,30 @@ def is_unnamed(name: str) -> bool:
     return not name.strip() or name.startswith(("Unnamed: ", "__index_level_"))
 
 
-def check_names(
+def with_names(
     table: RawTable,
     required: Sequence[str],
     optional: Sequence[str],
     problems: list[Problem],
-) -> None:
-    """Name the columns that are absent, and the unknown ones with the column probably meant."""
+) -> RawTable:
+    """Return the table with misspelt columns under the names that were probably meant.
+
+    Parameters
+    ----------
+    table : RawTable
+    required, optional : sequence of str
+        The known columns.
+    problems : list of Problem
+        Absent and unknown columns are appended to it, with the names probably meant.
+    """
     known = [*required, *optional]
-    absent = [name for name in required if name not in table.columns]
-    free = [name for name in known if name not in table.columns]
-    explained: set[str] = set()
-    for name in table.columns:
+    free = {name for name in known if name not in table.columns}
+    columns: dict[str, pd.Series] = {}
+    for name, cells in table.columns.items():
         if name in known:
+            columns[name] = cells
             continue
         option = nearest(name, free) or nearest(name, known)
-        if option:
-            explained.add(option)
         problems.append(
             table.problem(
                 f"column '{name}' is unknown"
@@ -186,11 +193,19 @@ def check_names(
                 + f" (known: {', '.join(known)})"
             )
         )
-    for name in absent:
-        if name not in explained:
-            problems.append(
-                table.problem(
-                    f"column '{name}' is required, found {some(map(repr, table.columns), 8)}; "
-                    "add or rename a column"
-                )
+        if option in free:
+            columns[option] = cells
+            free.discard(option)
+    absent(table, [name for name in required if name not in columns], problems)
+    return RawTable(table.where, columns, table.row_word, table.rows)
+
+
+def absent(table: RawTable, names: Sequence[str], problems: list[Problem]) -> None:
+    """Name required columns that are absent."""
+    for name in names:
+        problems.append(
+            table.problem(
+                f"column '{name}' is required, found {some(map(repr, table.columns), 8)}; "
+                "add or rename a column"
             )
+        )

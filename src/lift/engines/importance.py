@@ -30,12 +30,14 @@ FIRST_POINTS = 256
 POINTS = 512
 MAX_BATCHES = 24
 GOOD_K = 0.5
-MIN_EFFICIENCY = 0.25
+BAD_K = 0.7
+MIN_EFFICIENCY = 0.1
 NET_WALKERS = 128
 NET_STEPS = 32
 NET_BATCH = 3
-DEFENSIVE_SHARE = 0.06
-DEFENSIVE_SD = 1.3
+DEFENSIVE_SHARE = 0.1
+WIDE_SHARE = 0.2
+WIDE_FACTOR = 1.5
 INFLATION = 1.08
 
 
@@ -125,7 +127,7 @@ def integrate(
 
     centre, factor = _laplace(counted, dim)
     proposal = Mixture(
-        np.array([1.0, 0.25]), np.stack([centre, centre]), np.stack([1.15 * factor, 2.0 * factor])
+        np.array([0.8, 0.2]), np.stack([centre, centre]), np.stack([1.15 * factor, 2.0 * factor])
     )
     net_used = False
     for batch in range(MAX_BATCHES):
@@ -138,7 +140,7 @@ def integrate(
             progress(min(1.0, ess / n_draws), "integrating hyperparameters")
         if ess >= n_draws and k < GOOD_K:
             break
-        poor = k > GOOD_K or ess < MIN_EFFICIENCY * pooled.size
+        poor = k > BAD_K or ess < MIN_EFFICIENCY * pooled.size
         points = np.concatenate(state.points, axis=1).reshape(-1, dim)
         if batch >= NET_BATCH - 1 and poor and not net_used:
             net_used = True
@@ -159,12 +161,13 @@ def integrate(
 
 
 def _defended(proposal: Mixture, dim: int) -> Mixture:
-    wide = DEFENSIVE_SD * np.eye(dim)
-    share = DEFENSIVE_SHARE / (1 - DEFENSIVE_SHARE) * proposal.shares.sum()
+    """Return the mixture with wider copies of its components and the prior beside them."""
+    shares = proposal.shares / proposal.shares.sum()
+    near = 1.0 - WIDE_SHARE - DEFENSIVE_SHARE
     return Mixture(
-        np.append(proposal.shares, share),
-        np.vstack([proposal.means, np.zeros((1, dim))]),
-        np.concatenate([proposal.factors, wide[None]]),
+        np.concatenate([near * shares, WIDE_SHARE * shares, [DEFENSIVE_SHARE]]),
+        np.concatenate([proposal.means, proposal.means, np.zeros((1, dim))]),
+        np.concatenate([proposal.factors, WIDE_FACTOR * proposal.factors, np.eye(dim)[None]]),
     )
 
 

@@ -11,16 +11,17 @@ from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
 
 FloatArray = NDArray[np.float64]
 
-DEGREES = 5.0
+DEGREES = 10.0
 EM_PASSES = 25
-POINTS_PER_COMPONENT = 400
+POINTS_PER_COMPONENT = 300
 MAX_COMPONENTS = 4
 RIDGE = 1e-8
+LEAN = 0.1
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """A mixture of multivariate t distributions with five degrees of freedom.
+    """A mixture of multivariate t distributions with ten degrees of freedom.
 
     Attributes
     ----------
@@ -105,7 +106,7 @@ def fit_mixture(points: FloatArray, log_weights: FloatArray) -> Mixture:
     -------
     Mixture
         As many components as the effective number of points carries, four at most; they start as
-        slices along the widest direction.
+        slices along the most skewed axis.
 
     References
     ----------
@@ -123,8 +124,8 @@ def fit_mixture(points: FloatArray, log_weights: FloatArray) -> Mixture:
     if n_components == 1:
         responsibilities = np.ones((1, len(points)))
     else:
-        _, vectors = np.linalg.eigh(cov)
-        score = centred @ vectors[:, -1]
+        skewness = weights @ (centred / np.sqrt(np.diag(cov))) ** 3
+        score = centred[:, int(np.argmax(np.abs(skewness)))]
         order = np.argsort(score, kind="stable")
         rank = np.empty(len(points))
         rank[order] = np.cumsum(weights[order])
@@ -158,7 +159,7 @@ def _maximise(
         centred = points - mean
         spread = (pull[:, None] * centred).T @ centred / share
         # a component of few points leans on the overall spread, so that it cannot collapse
-        spread = 0.98 * spread + 0.02 * cov + RIDGE * np.eye(dim)
+        spread = (1 - LEAN) * spread + LEAN * cov + RIDGE * np.eye(dim)
         shares.append(share)
         means.append(mean)
         factors.append(np.linalg.cholesky(spread))

@@ -1,0 +1,1 @@
+"""What people read: the run directory, its figures and its report. Nothing here fits."""

@@ -202,10 +202,10 @@ def post_curves(effects: Effects, table: pd.DataFrame, prob: float) -> dict[str,
     """
     largest = table["mean"].abs().sort_values(ascending=False, kind="stable").index[:MAX_PANELS]
     curves = {}
-    for row in table.loc[sorted(largest)].itertuples(index=False):
-        whole = curve(effects.posterior, [str(row.unit)], prob)
-        since = pd.Timestamp(row.start) - pd.Timedelta(days=LEAD_DAYS)
-        curves[str(row.unit)] = whole[(whole["date"] >= since) & (whole["date"] <= row.end)]
+    for row in table.loc[sorted(largest)].to_dict("records"):
+        whole = curve(effects.posterior, [str(row["unit"])], prob)
+        since = row["start"] - pd.Timedelta(days=LEAD_DAYS)
+        curves[str(row["unit"])] = whole[whole["date"].between(since, row["end"])]
     return curves
 
 

@@ -33,7 +33,7 @@ PACKAGES = (
 )
 """Packages whose versions may change a number or a figure."""
 
-type Json = None | bool | int | float | str | list[Json] | dict[str, Json]
+type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 
 
 def build(

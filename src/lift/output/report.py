@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from lift.output import figures, numbers
+from lift.output import figures, wording
 from lift.output.facts import GROUPINGS, Facts
 
 TEMPLATE = "report.html.j2"
@@ -52,11 +52,11 @@ def render(facts: Facts, svgs: Mapping[str, str] | None = None) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        count=numbers.count,
-        words=numbers.words,
-        percent=numbers.percent,
-        mcse=numbers.monte_carlo,
-        long_day=numbers.long_day,
+        count=wording.count,
+        words=wording.words,
+        percent=wording.percent,
+        mcse=wording.monte_carlo,
+        long_day=wording.long_day,
     )
     source = files("lift.output").joinpath("templates", TEMPLATE).read_text(encoding="utf-8")
     shown = draw(facts) if svgs is None else svgs
@@ -68,7 +68,7 @@ def render(facts: Facts, svgs: Mapping[str, str] | None = None) -> str:
     campaign = facts.tables["campaign"].iloc[0].to_dict()
     return environment.from_string(source).render(
         facts=facts,
-        level=numbers.level(facts.prob),
+        level=wording.level(facts.prob),
         answer=answer(facts),
         headline=headline(facts),
         campaign=campaign,
@@ -119,7 +119,7 @@ def draw(facts: Facts) -> dict[str, str]:
 
 def captions_of(facts: Facts) -> dict[str, str]:
     """Return what each figure shows, in a sentence or two."""
-    level = numbers.level(facts.prob)
+    level = wording.level(facts.prob)
     whole = facts.tables["campaign"].iloc[0]
     forest = f"points are posterior means, lines {level} intervals"
     n_posts = len(facts.tables["post"])
@@ -128,7 +128,7 @@ def captions_of(facts: Facts) -> dict[str, str]:
         "curve": (
             f"Observed downloads per day, and what they would have been without any of the posts, "
             f"with a {level} interval. Below, the difference added up from the first post on: "
-            f"{numbers.words(whole['mean'])} incremental downloads in the end. "
+            f"{wording.words(whole['mean'])} incremental downloads in the end. "
             "Vertical lines mark the posts; a gap in the dark line is a day not observed."
         ),
         "posts": (
@@ -153,11 +153,11 @@ def answer(facts: Facts) -> str:
     row = facts.tables["campaign"].iloc[0]
     n = len(facts.tables["post"])
     posts = "one post" if n == 1 else f"{n} posts"
-    days = f"from {numbers.long_day(row['start'])} to {numbers.long_day(row['end'])}"
-    size = numbers.words(abs(row["mean"]))
+    days = f"from {wording.long_day(row['start'])} to {wording.long_day(row['end'])}"
+    size = wording.words(abs(row["mean"]))
     interval = (
-        f"({numbers.level(facts.prob)} interval {numbers.words(row['lower'])} to "
-        f"{numbers.words(row['upper'])})"
+        f"({wording.level(facts.prob)} interval {wording.words(row['lower'])} to "
+        f"{wording.words(row['upper'])})"
     )
     if row["mean"] >= 0:
         text = f"The campaign's {posts} brought an estimated {size} additional downloads"
@@ -174,8 +174,8 @@ def headline(facts: Facts) -> list[dict[str, str]]:
     row = facts.tables["campaign"].iloc[0]
     posts = facts.tables["post"]
     clear = int(((posts["lower"] > 0) | (posts["upper"] < 0)).sum())
-    level = numbers.level(facts.prob)
-    low, high = numbers.words(row["lower"]), numbers.words(row["upper"])
+    level = wording.level(facts.prob)
+    low, high = wording.words(row["lower"]), wording.words(row["upper"])
     remarks = {
         "PASS": "every check passed",
         "REVIEW": "see the remarks below",
@@ -184,17 +184,17 @@ def headline(facts: Facts) -> list[dict[str, str]]:
     return [
         {
             "what": "incremental downloads",
-            "value": numbers.words(row["mean"]),
+            "value": wording.words(row["mean"]),
             "remark": f"{level} interval {low} to {high}",
         },
         {
             "what": "relative to no campaign",
-            "value": numbers.percent(row["relative_mean"]),
-            "remark": numbers.percent_interval(row["relative_lower"], row["relative_upper"]),
+            "value": wording.percent(row["relative_mean"]),
+            "remark": wording.percent_interval(row["relative_lower"], row["relative_upper"]),
         },
         {
             "what": "probability of a gain",
-            "value": numbers.probability(row["prob_positive"]),
+            "value": wording.probability(row["prob_positive"]),
             "remark": "that the effect is above zero",
         },
         {
@@ -204,7 +204,7 @@ def headline(facts: Facts) -> list[dict[str, str]]:
         },
         {
             "what": "Monte Carlo error",
-            "value": numbers.monte_carlo(row["mcse_mean"]),
+            "value": wording.monte_carlo(row["mcse_mean"]),
             "remark": "of the mean, from finite draws",
         },
         {"what": "checks", "value": facts.verdict(), "remark": remarks[facts.verdict()]},
@@ -219,23 +219,23 @@ def rows(facts: Facts, by: str) -> list[dict[str, object]]:
     for row in facts.tables[by].to_dict("records"):
         unit = str(row["unit"])
         of_post = attributes.get(unit, {}) if by == "post" else {}
-        given = [str(of_post[key]) for key in GROUPINGS if of_post.get(key)]
+        given = [wording.name(of_post[key]) for key in GROUPINGS if of_post.get(key)]
         actual = truth.get(unit)
         result.append(
             {
-                "unit": unit,
+                "unit": wording.name(unit),
                 "about": " \N{MIDDLE DOT} ".join(given),
                 "n_posts": int(row["n_posts"]),
-                "start": numbers.day(row["start"]),
-                "end": numbers.day(row["end"]),
+                "start": wording.day(row["start"]),
+                "end": wording.day(row["end"]),
                 "n_days": int(row["n_days"]),
-                "observed": numbers.count(row["observed"]),
-                "mean": numbers.count(row["mean"]),
-                "interval": numbers.interval(row["lower"], row["upper"]),
-                "prob_positive": numbers.probability(row["prob_positive"]),
-                "mcse": numbers.monte_carlo(row["mcse_mean"]),
-                "relative": numbers.percent(row["relative_mean"]),
-                "truth": numbers.ABSENT if actual is None else numbers.count(actual),
+                "observed": wording.count(row["observed"]),
+                "mean": wording.count(row["mean"]),
+                "interval": wording.interval(row["lower"], row["upper"]),
+                "prob_positive": wording.probability(row["prob_positive"]),
+                "mcse": wording.monte_carlo(row["mcse_mean"]),
+                "relative": wording.percent(row["relative_mean"]),
+                "truth": wording.ABSENT if actual is None else wording.count(actual),
                 "inside": None if actual is None else bool(row["lower"] <= actual <= row["upper"]),
                 "note": str(row["note"] or ""),
             }

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -20,8 +20,9 @@ from lift.errors import InputError, RunError
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 from lift.output import manifest as manifests
-from lift.output import report
-from lift.output.facts import Facts, gather
+
+if TYPE_CHECKING:
+    from lift.output.facts import Facts
 
 POSTERIOR = "posterior.nc"
 SPEC = "spec.toml"
@@ -32,7 +33,7 @@ REPORT = "report.html"
 FIGURES = "figures"
 
 FLOAT_FORMAT = "%.10g"
-"""Ten significant figures: far below any Monte Carlo error, and text that is the same everywhere."""
+"""Ten significant figures: far below any Monte Carlo error, and the same text everywhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,8 @@ def save(
     RunError
         If something that is not a run is in the way, or the folder cannot be written.
     """
+    from lift.output.facts import gather  # loads matplotlib, which reading a run does not need
+
     target = check_target(folder, overwrite=overwrite)
     facts = gather(effects, findings, manifest, truth=truth)
     with _whole(target) as partial:
@@ -135,7 +138,7 @@ def check_target(folder: str | Path, *, overwrite: bool = False) -> Path:
         for parent in target.parents:
             if parent.exists():
                 if not parent.is_dir():
-                    raise RunError(f"{folder} cannot be made: {parent.name} is a file; choose another")
+                    raise RunError(f"{folder} cannot be made: {parent.name} is a file")
                 if not os.access(parent, os.W_OK | os.X_OK):
                     raise RunError(f"{folder} cannot be made: no permission to write there")
                 break
@@ -144,7 +147,7 @@ def check_target(folder: str | Path, *, overwrite: bool = False) -> Path:
         raise RunError(f"{folder} must be a folder for the run, found a file; choose another name")
     if not any(target.iterdir()):
         return target
-    recorded = _recorded(target)
+    recorded = recorded_manifest(target)
     if recorded is None:
         raise RunError(
             f"{folder} is not empty and is not a run of lift; nothing there is touched, "
@@ -181,7 +184,7 @@ def load(folder: str | Path) -> StoredRun:
     path = Path(folder).expanduser()
     if not path.is_dir():
         raise RunError(f"{folder} must be a run directory, found none; make one with lift fit")
-    recorded = _recorded(path)
+    recorded = recorded_manifest(path)
     if recorded is None:
         raise RunError(f"{folder} is not a run of lift: it has no {manifests.FILE} of one")
     if recorded["format"] != manifests.FORMAT:
@@ -210,9 +213,7 @@ def load(folder: str | Path) -> StoredRun:
     return StoredRun(path, Posterior.from_netcdf(path / POSTERIOR), spec, recorded, truth)
 
 
-def rewrite_report(
-    folder: str | Path, effects: Effects, findings: Sequence[Finding]
-) -> Path:
+def rewrite_report(folder: str | Path, effects: Effects, findings: Sequence[Finding]) -> Path:
     """Write the report and the figures of a stored run again, and return the report's path.
 
     Parameters
@@ -227,6 +228,8 @@ def rewrite_report(
     RunError
         As :func:`load`, or if the folder cannot be written.
     """
+    from lift.output.facts import gather
+
     run = load(folder)
     facts = gather(effects, findings, run.manifest, truth=run.truth)
     with _whole(check_target(folder, overwrite=True)) as partial:
@@ -252,6 +255,8 @@ def csv_bytes(table: pd.DataFrame) -> bytes:
 
 def _write_report(folder: Path, facts: Facts) -> None:
     """Write the figures and the report that holds them."""
+    from lift.output import report
+
     svgs = report.draw(facts)
     (folder / FIGURES).mkdir()
     for name, svg in svgs.items():
@@ -260,8 +265,13 @@ def _write_report(folder: Path, facts: Facts) -> None:
     (folder / REPORT).write_text(page, encoding="utf-8", newline="\n")
 
 
-def _recorded(folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a folder, or None if the folder is not a run of lift."""
+def recorded_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a folder, or None if the folder is not a run of lift.
+
+    Parameters
+    ----------
+    folder : Path
+    """
     try:
         found = json.loads((folder / manifests.FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

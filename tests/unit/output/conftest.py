@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
+from lift.analysis.diagnostics import Finding
+from lift.analysis.effects import Effects
+from lift.model.posterior import Posterior
 from lift.output import manifest
 from lift.output.facts import Facts, Singles
 
 HOSTILE = '<b>"Ann" & $x_1$</b>'
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def posts() -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -29,7 +32,7 @@ def posts() -> pd.DataFrame:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def curve() -> pd.DataFrame:
     days = pd.date_range("2026-02-01", "2026-04-30", freq="D")
     index = np.arange(len(days), dtype=float)
@@ -51,7 +54,7 @@ def curve() -> pd.DataFrame:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cumulative(curve: pd.DataFrame) -> pd.DataFrame:
     gap = (curve["observed"] - curve["mean"]).fillna(0.0).cumsum()
     return pd.DataFrame(
@@ -89,7 +92,7 @@ def effect_rows(by: str, units: list[str], means: list[float], notes: list[str])
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tables() -> dict[str, pd.DataFrame]:
     prior = "only prior: no day of its window was observed"
     return {
@@ -111,7 +114,7 @@ def tables() -> dict[str, pd.DataFrame]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def truth() -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -122,22 +125,15 @@ def truth() -> pd.DataFrame:
     )
 
 
-@dataclass(frozen=True)
-class HandMadeFinding:
-    level: str
-    check: str
-    text: str
-
-
-@pytest.fixture
-def findings() -> list[HandMadeFinding]:
+@pytest.fixture(scope="session")
+def findings() -> list[Finding]:
     return [
-        HandMadeFinding("PASS", "effective draws", "4,120 of 4,000 asked for"),
-        HandMadeFinding("REVIEW", "Pareto k", "0.74 is above 0.7 for <script>alert(1)</script>"),
+        Finding("PASS", "effective draws", "4,120 of 4,000 asked for"),
+        Finding("REVIEW", "Pareto k", "0.74 is above 0.7 for <script>alert(1)</script>"),
     ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_manifest() -> dict[str, object]:
     return manifest.build(
         name="Spring & <i>friends</i>",
@@ -156,13 +152,13 @@ def run_manifest() -> dict[str, object]:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def hand_made(
     curve: pd.DataFrame,
     cumulative: pd.DataFrame,
     posts: pd.DataFrame,
     tables: dict[str, pd.DataFrame],
-    findings: list[HandMadeFinding],
+    findings: list[Finding],
     run_manifest: dict[str, object],
 ) -> Facts:
     summary = pd.DataFrame(
@@ -194,3 +190,70 @@ def hand_made(
         summary=summary,
         manifest=run_manifest,
     )
+
+
+@pytest.fixture(scope="session")
+def posterior(curve: pd.DataFrame, posts: pd.DataFrame) -> Posterior:
+    """Draws written down with the shapes that an engine gives; nothing was fitted to the data."""
+    rng = np.random.default_rng(20260301)
+    chains, draws, n = 4, 60, len(posts)
+    coords = {
+        "chain": np.arange(chains),
+        "draw": np.arange(draws),
+        "post": posts["post"].to_numpy(dtype=str),
+        "kernel_group": ["all"],
+        "control": ["rival_a", "rival_b"],
+    }
+    dims = ("chain", "draw")
+    impulse = np.array([2.0, 0.8, 1.2, 0.05]) + 0.1 * rng.standard_normal((chains, draws, n))
+    variables = {
+        "noise_sd": (dims, 0.05 + 0.002 * rng.standard_normal((chains, draws))),
+        "level_sd": (dims, 0.01 + 0.001 * rng.standard_normal((chains, draws))),
+        "first_day_share": (
+            (*dims, "kernel_group"),
+            0.35 + 0.02 * rng.standard_normal((chains, draws, 1)),
+        ),
+        "kernel_shape": (dims, 0.9 + 0.02 * rng.standard_normal((chains, draws))),
+        "amplitude": ((*dims, "post"), impulse),
+        "impulse": ((*dims, "post"), impulse),
+        "control_effect": ((*dims, "control"), rng.standard_normal((chains, draws, 2))),
+    }
+    days = [int((curve["date"] == date).argmax()) for date in posts["date"]]
+    constant = {
+        "post_day": (("post",), np.array(days)),
+        "post_fraction": (("post",), np.array([0.5, 0.25, 0.75, 0.0])),
+        "kernel_group_index": (("post",), np.zeros(n, dtype=int)),
+        **{
+            name: (("post",), posts[name].to_numpy(dtype=str))
+            for name in ("influencer", "platform", "creator_type", "content")
+        },
+    }
+    attrs = {
+        "campaign": "Spring & <i>friends</i>",
+        "market": "all",
+        "timezone": "Europe/Rome",
+        "horizon_days": 28,
+        "window_days": 60,
+        "engine": "exact",
+        "seed": 7,
+    }
+    stats = {"pareto_k": 0.31, "ess": 3900.0}
+    return Posterior(
+        xr.DataTree.from_dict(
+            {
+                "/": xr.Dataset(attrs=attrs),
+                "/posterior": xr.Dataset(variables, coords=coords),
+                "/sample_stats": xr.Dataset(attrs=stats),
+                "/observed_data": xr.Dataset(
+                    {"downloads": (("date",), curve["observed"].to_numpy())},
+                    coords={"date": curve["date"].to_numpy()},
+                ),
+                "/constant_data": xr.Dataset(constant, coords={"post": coords["post"]}),
+            }
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def effects(posterior: Posterior) -> Effects:
+    return Effects(posterior)

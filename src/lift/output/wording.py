@@ -1,7 +1,8 @@
-"""Numbers as people read them: rounded, with separators; never used where a machine reads."""
+"""Numbers, dates and names as people read them; never used where a machine reads."""
 
 from __future__ import annotations
 
+import unicodedata
 from math import floor, isfinite, log10
 
 import pandas as pd
@@ -49,12 +50,8 @@ def short(value: float) -> str:
     if not isfinite(value):
         return ABSENT
     size = abs(value)
-    for step, letter in _STEPS:
-        if size >= 0.9995 * step:
-            text = f"{size / step:.3g}" if size < 999.5 * step else f"{size / step:.0f}"
-            break
-    else:
-        text, letter = (f"{size:.3g}" if size < 999.5 else f"{size:.0f}"), ""
+    step, letter = next((s for s in _STEPS if size >= 0.9995 * s[0]), (1.0, ""))
+    text = f"{size / step:.3g}" if size < 999.5 * step else f"{size / step:.0f}"
     return (MINUS if value < 0 and text.strip("0.") else "") + text + letter
 
 
@@ -84,7 +81,7 @@ def probability(value: float) -> str:
     """Return a probability in three decimals, never as a bare 0 or 1."""
     if not isfinite(value):
         return ABSENT
-    if value > 0.9995:
+    if value >= 0.9995:
         return ">0.999"
     return f"{value:.3f}" if value >= 0.0005 else "<0.001"
 
@@ -129,3 +126,18 @@ def words(value: float) -> str:
         return "0" if round(size, 1) == 0 else f"{sign}{size:.1f}"
     places = max(0, floor(log10(size)) - 2)
     return count(float(round(value / 10**places) * 10**places))
+
+
+def name(value: object) -> str:
+    """Return a name in one line, with control characters made visible.
+
+    What a table calls itself may hold anything; a terminal must not obey it, and XML cannot
+    hold it.
+    """
+    text = " ".join(str(value).split())
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if unicodedata.category(letter) in {"Cc", "Cs", "Cn", "Zl", "Zp"}
+        else letter
+        for letter in text
+    )

@@ -1,0 +1,6 @@
+"""``python -m lift.cli``: the command line."""
+
+from lift.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+"""The commands. Each imports what it needs when it runs, so that help comes at once."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lift.cli import printing
+from lift.errors import InputError, LiftError, Problem, RunError
+
+if TYPE_CHECKING:
+    from lift.data.campaign import Campaign
+    from lift.model.spec import ModelSpec
+    from lift.pipeline import Analysis
+
+DEMO_FOLDER = Path("runs/demo")
+MODEL_FILE = "model.toml"
+
+type By = Literal["post", "influencer", "platform", "creator_type", "content", "campaign"]
+
+
+def _probability(value: float) -> float:
+    if not 0.0 < value < 1.0:
+        raise typer.BadParameter(f"must lie between 0 and 1, found {value:g}")
+    return value
+
+
+CampaignPath = Annotated[
+    Path, typer.Argument(metavar="CAMPAIGN", help="Campaign folder, or its campaign.toml.")
+]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory made by lift fit.")]
+Seed = Annotated[int, typer.Option(min=0, help="Root seed: the same seed gives the same bytes.")]
+Draws = Annotated[int, typer.Option(min=1, help="Posterior draws, a multiple of 4.")]
+Market = Annotated[str | None, typer.Option(metavar="NAME", help="Market, where there are many.")]
+Spec = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Model specification; else model.toml of the campaign, else defaults."
+    ),
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Threads; all processors by default.")]
+Prob = Annotated[float, typer.Option(callback=_probability, help="Probability of the intervals.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in full precision.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV in full precision.")]
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Run directory.")] = DEMO_FOLDER,
+    seed: Seed = 1,
+    draws: Draws = 4000,
+) -> None:
+    """Fit the bundled simulated campaign beside its truth."""
+    _check_demo_folder(out)
+    from lift import pipeline
+    from lift.data import example
+
+    campaign, truth = example.load()
+    command = f"lift demo --out {shlex.quote(str(out))} --seed {seed} --draws {draws}"
+    with printing.progress(f"fitting {campaign.name}") as progress:
+        analysis = pipeline.analyse(
+            campaign, draws=draws, seed=seed, truth=truth, command=command, progress=progress
+        )
+    analysis.save(out, overwrite=True)
+    printing.effects(analysis.effects.table("post"), truth)
+    printing.effects(analysis.effects.table("campaign"), truth)
+    printing.line(printing.coverage(analysis.effects.table("post"), truth))
+    printing.line("These data are simulated: nothing of this happened.")
+    printing.line(f"report: {out / 'report.html'}")
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is new or empty.")],
+) -> None:
+    """Write a commented campaign to fill in."""
+    from lift.data.template import new_campaign
+
+    target = new_campaign(folder)
+    printing.line(f"written: {target}")
+    printing.line(f"next: fill it in, then lift validate {shlex.quote(str(folder))}")
+
+
+def validate(
+    campaign: CampaignPath, spec: Spec = None, market: Market = None, as_json: AsJson = False
+) -> None:
+    """Check a campaign and name every fault."""
+    try:
+        read, _ = _read(campaign, spec, market)
+    except InputError as error:
+        if as_json:
+            problems = [{"where": p.where, "what": p.what} for p in error.problems]
+            printing.json_text({"ok": False, "problems": problems})
+        raise
+    if as_json:
+        printing.json_text(
+            {
+                "ok": True,
+                "name": read.name,
+                "markets": list(read.markets),
+                "first_day": str(read.dates[0].date()),
+                "last_day": str(read.dates[-1].date()),
+                "n_days": len(read.dates),
+                "n_observed": int(read.downloads["downloads"].notna().sum()),
+                "n_posts": len(read.posts),
+                "controls": list(read.control_names),
+                "timezone": read.timezone,
+                "country": read.country,
+                "notices": list(read.notices),
+                "digests": read.digests,
+            }
+        )
+        return
+    printing.campaign(read)
+
+
+def fit(
+    campaign: CampaignPath,
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Run directory to make.")],
+    seed: Seed = 1,
+    draws: Draws = 4000,
+    engine: Annotated[str, typer.Option(help="How to compute.")] = "exact",
+    spec: Spec = None,
+    market: Market = None,
+    workers: Workers = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what each post brought, and write a run directory."""
+    from lift.output import store
+
+    store.check_target(out, overwrite=overwrite)
+    read, model = _read(campaign, spec, market)
+    chosen = _one_market(read, market)
+    for notice in chosen.notices:
+        printing.note(notice)
+    from lift import pipeline
+
+    with printing.progress(f"fitting {chosen.name}") as progress:
+        analysis = pipeline.analyse(
+            chosen,
+            model,
+            engine=engine,
+            draws=draws,
+            seed=seed,
+            workers=workers,
+            progress=progress,
+            command=_fit_command(campaign, out, seed, draws, engine, spec, market),
+        )
+    analysis.save(out, overwrite=overwrite)
+    for finding in analysis.findings:
+        if finding.level != "PASS":
+            printing.note(f"{finding.level}: {finding.check}: {finding.text}")
+    if as_json:
+        printing.json_text(
+            {
+                "run": str(out),
+                "report": str(out / "report.html"),
+                "campaign": printing.records(analysis.effects.table("campaign"))[0],
+                "posts": printing.records(analysis.effects.table("post")),
+                "findings": [vars(finding) for finding in analysis.findings],
+            }
+        )
+        return
+    printing.effects(analysis.effects.table("post"))
+    printing.effects(analysis.effects.table("campaign"))
+    printing.line(printing.overlap(analysis))
+    printing.line(f"report: {out / 'report.html'}")
+
+
+def effects(
+    run: RunPath,
+    by: Annotated[By, typer.Option(help="What to take away together.")] = "post",
+    prob: Prob = 0.95,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Print the incremental downloads of a run."""
+    if as_json and as_csv:
+        raise typer.BadParameter("choose one of --json and --csv")
+    analysis = _load(run)
+    table = analysis.effects.table(by, prob)
+    if as_json:
+        rows = printing.records(printing.with_truth(table, analysis.truth))
+        printing.json_text({"by": by, "prob": prob, "effects": rows})
+    elif as_csv:
+        printing.csv_text(printing.with_truth(table, analysis.truth))
+    else:
+        printing.effects(table, analysis.truth)
+        if by != "campaign":
+            printing.line(printing.overlap(analysis))
+
+
+def report(run: RunPath) -> None:
+    """Write the report of a run again."""
+    from lift.output import store
+
+    analysis = _load(run)
+    printing.line(str(store.rewrite_report(run, analysis.effects, analysis.findings)))
+
+
+def diagnose(run: RunPath, as_json: AsJson = False) -> None:
+    """Print the numerical checks of a run; exit 1 on FAIL."""
+    found = _load(run).findings
+    if as_json:
+        printing.json_text([vars(finding) for finding in found])
+    else:
+        printing.findings(found)
+    if any(finding.level == "FAIL" for finding in found):
+        raise typer.Exit(1)
+
+
+def _load(run: Path) -> Analysis:
+    from lift import pipeline
+
+    return pipeline.load(run)
+
+
+def _read(path: Path, spec: Path | None, market: str | None) -> tuple[Campaign, ModelSpec]:
+    """Return campaign and specification; the faults of both are told together."""
+    from lift.data.campaign import read_campaign
+    from lift.model.spec import ModelSpec
+
+    problems: list[Problem] = []
+    model = ModelSpec()
+    beside = (path if path.is_dir() else path.parent) / MODEL_FILE
+    file = spec or (beside if beside.is_file() else None)
+    if file is not None:
+        try:
+            model = ModelSpec.from_toml(file)
+        except InputError as error:
+            problems += error.problems
+    try:
+        campaign = read_campaign(path)
+    except InputError as error:
+        raise InputError([*error.problems, *problems]) from None
+    if problems:
+        raise InputError(problems)
+    return (campaign if market is None else campaign.market(market)), model
+
+
+def _one_market(campaign: Campaign, market: str | None) -> Campaign:
+    if market is None and len(campaign.markets) > 1:
+        names = ", ".join(campaign.markets)
+        raise LiftError(
+            f"a fit is of one market, found {len(campaign.markets)} in the campaign: {names}; "
+            "choose one with --market"
+        )
+    return campaign
+
+
+def _check_demo_folder(out: Path) -> None:
+    """Let the demo replace a run of its own, and no other."""
+    from lift.output import store
+
+    store.check_target(out, overwrite=True)
+    found = store.recorded_manifest(out)
+    if found is not None and not found.get("simulated"):
+        raise RunError(f"{out} holds a run that is not the demo's; choose another folder")
+
+
+def _fit_command(
+    campaign: Path,
+    out: Path,
+    seed: int,
+    draws: int,
+    engine: str,
+    spec: Path | None,
+    market: str | None,
+) -> str:
+    """Return the command line that makes a run again, as it was given."""
+    words = ["lift", "fit", str(campaign), "--out", str(out), "--seed", str(seed)]
+    words += ["--draws", str(draws), "--engine", engine]
+    words += [] if spec is None else ["--spec", str(spec)]
+    words += [] if market is None else ["--market", market]
+    return shlex.join(words)

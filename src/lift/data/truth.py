@@ -1,0 +1,61 @@
+"""The true effects of a simulated campaign, by the definition of the estimand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+KINDS = ("post", "influencer", "platform", "creator_type", "content", "campaign")
+
+
+def true_effects(
+    downloads: FloatArray,
+    posts: pd.DataFrame,
+    post_days: NDArray[np.int64],
+    log_lift: FloatArray,
+    horizon_days: int,
+) -> pd.DataFrame:
+    """Return the true leave-one-out effects of posts and groups of posts.
+
+    What the realised downloads would have lacked without the posts, the noise of a day being the
+    same in both worlds: ``sum_t Y_t (1 - exp(-F_t))`` with ``F_t`` the summed response of the
+    posts that are taken away, over the observed days from each of them to the horizon after it.
+
+    Parameters
+    ----------
+    downloads : ndarray, shape (n_days,), downloads/day
+        NaN marks a day that was not observed; it counts in no effect.
+    posts : DataFrame
+        With post_id, influencer, platform, creator_type and content.
+    post_days : ndarray of int, shape (n_posts,)
+        Day of each post, counted from 0.
+    log_lift : ndarray, shape (n_days, n_posts), log units
+        Response to each post.
+    horizon_days : int
+        Days after the day of a post that count, 0 or more.
+
+    Returns
+    -------
+    DataFrame
+        Columns by ("post", "influencer", "platform", "creator_type", "content" or "campaign"),
+        unit and truth (downloads); posts in order of time, other units by name.
+    """
+    rows = []
+    for kind in KINDS:
+        if kind == "campaign":
+            sets = {"campaign": np.ones(len(posts), dtype=bool)}
+        else:
+            names = posts["post_id" if kind == "post" else kind].astype(str)
+            order = names if kind == "post" else sorted(set(names))
+            sets = {name: (names == name).to_numpy() for name in order}
+        for unit, members in sets.items():
+            window = np.zeros(len(downloads), dtype=bool)
+            for day in post_days[members]:
+                window[day : day + horizon_days + 1] = True
+            gone = -np.expm1(-log_lift[:, members].sum(axis=1))
+            truth = float(np.nansum((downloads * gone)[window]))
+            rows.append({"by": kind, "unit": unit, "truth": truth})
+    return pd.DataFrame(rows)

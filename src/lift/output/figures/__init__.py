@@ -1,0 +1,20 @@
+"""Figures of a run: matplotlib figures made of plain tables, and their text as SVG.
+
+Every figure is drawn from data frames alone, with the object interface of matplotlib. Colours are
+taken from :data:`PALETTE` only, so that a page may replace them by its own (see :func:`inline`).
+"""
+
+from lift.output.figures.curves import MAX_PANELS, campaign_curve, post_panels
+from lift.output.figures.effects import post_forest, post_windows
+from lift.output.figures.style import PALETTE, inline, to_svg
+
+__all__ = [
+    "MAX_PANELS",
+    "PALETTE",
+    "campaign_curve",
+    "inline",
+    "post_forest",
+    "post_panels",
+    "post_windows",
+    "to_svg",
+]

@@ -1,0 +1,88 @@
+"""What a report says is what the draws say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lift.analysis.diagnostics import Finding
+from lift.analysis.effects import Effects
+from lift.output import facts as module
+from lift.output.facts import Facts, gather
+
+
+@pytest.fixture(scope="module")
+def gathered(
+    effects: Effects,
+    findings: list[Finding],
+    run_manifest: dict[str, object],
+    truth: pd.DataFrame,
+) -> Facts:
+    return gather(effects, findings, run_manifest, truth=truth, prob=0.9)
+
+
+def test_tables_are_those_of_the_effects(gathered: Facts, effects: Effects) -> None:
+    assert set(gathered.tables) == {"post", "influencer", "platform", "creator_type", "campaign"}
+    pd.testing.assert_frame_equal(gathered.tables["post"], effects.table("post", 0.9))
+    assert gathered.groupings() == ("influencer", "platform", "creator_type")
+
+
+def test_the_running_total_ends_at_the_campaign_total(gathered: Facts) -> None:
+    campaign = gathered.tables["campaign"].iloc[0]
+    last = gathered.cumulative.iloc[-1]
+    for column in ("mean", "lower", "upper"):
+        assert last[column] == pytest.approx(campaign[column], rel=1e-12)
+    first = gathered.cumulative.iloc[0]
+    assert first["date"] == campaign["start"] - pd.Timedelta(days=1)
+    assert (first[["mean", "lower", "upper"]] == 0.0).all()
+    assert gathered.cumulative["date"].is_monotonic_increasing
+
+
+def test_single_effects_are_added_up_draw_by_draw(gathered: Facts, effects: Effects) -> None:
+    total = effects.draws("post").to_numpy().sum(axis=-1)
+    assert gathered.singles.mean == pytest.approx(total.mean(), rel=1e-12)
+    assert gathered.singles.lower == pytest.approx(np.quantile(total, 0.05), rel=1e-12)
+    campaign = gathered.tables["campaign"]["mean"].iloc[0]
+    assert gathered.singles.index == pytest.approx(total.mean() / campaign - 1.0, rel=1e-9)
+    assert gathered.singles.index > 0.0
+
+
+def test_no_interaction_index_where_the_campaign_may_be_zero(effects: Effects) -> None:
+    campaign = effects.table("campaign").assign(lower=-1.0)
+    assert np.isnan(module.singles(effects, campaign, 0.95).index)
+
+
+def test_each_window_begins_a_week_before_its_post(gathered: Facts) -> None:
+    assert list(gathered.windows) == ["p01", "p02", "p03", "p04"]
+    window = gathered.windows["p02"]
+    assert window["date"].iloc[0] == pd.Timestamp("2026-02-26")
+    assert window["date"].iloc[-1] == pd.Timestamp("2026-04-02")
+
+
+def test_of_many_posts_the_largest_are_drawn_in_their_order(
+    effects: Effects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_PANELS", 2)
+    table = effects.table("post")
+    assert list(module.post_curves(effects, table, 0.95)) == ["p01", "p03"]
+
+
+def test_posts_carry_their_time_of_day_and_attributes(gathered: Facts) -> None:
+    first = gathered.posts.iloc[0]
+    assert first["date"] == pd.Timestamp("2026-03-02 12:00")
+    assert first["influencer"] == "@mira"
+    assert gathered.controls == ("rival_a", "rival_b")
+    assert gathered.timezone == "Europe/Rome"
+
+
+def test_truth_and_verdict(gathered: Facts) -> None:
+    assert gathered.truth_of("campaign") == {"campaign": 251_000.0}
+    assert gathered.truth_of("platform") == {}
+    assert gathered.verdict() == "REVIEW"
+    assert replace(gathered, findings=()).verdict() == "PASS"
+    worst = replace(gathered, findings=(*gathered.findings, Finding("FAIL", "R-hat", "1.2")))
+    assert worst.verdict() == "FAIL"
+    assert replace(gathered, truth=None).truth_of("post") == {}
