@@ -18,7 +18,7 @@ from typing import Any
 
 import tomli_w
 
-import lift
+from lift import __version__
 from lift.errors import RunError
 
 LOG = logging.getLogger(__name__)
@@ -288,7 +288,7 @@ def expect(folder: str | Path, numbers: Mapping[str, float], *, smoke: bool = Fa
 
 def versions() -> dict[str, str]:
     """Return the versions of lift, Python and the packages that may change a number."""
-    found = {"lift": lift.__version__, "python": platform.python_version()}
+    found = {"lift": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
@@ -345,7 +345,7 @@ def durable(
 
 def _digest(config: Mapping[str, Any]) -> str:
     """Return a digest of a configuration, the code of lift and the versions."""
-    package = Path(lift.__file__).parent
+    package = Path(__file__).parent
     code = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
         code.update(path.relative_to(package).as_posix().encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from bad_inputs import POSTS, content, write_good
+from spoiling import POSTS, content, write_good
 
 from lift.data import datasets
 from lift.data.campaign import Campaign, read_campaign

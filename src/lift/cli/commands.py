@@ -2,24 +2,85 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
+from lift import __version__
 from lift.cli import printing
-from lift.errors import InputError, LiftError, Problem, RunError
+from lift.errors import DiagnosticsError, InputError, LiftError, Problem, RunError
 
 if TYPE_CHECKING:
     from lift.data.campaign import Campaign
     from lift.model.spec import ModelSpec
     from lift.pipeline import Analysis
 
+FINDING, BAD_INPUT, INTERRUPTED = 1, 2, 130
+"""Exit codes: a check failed, the input cannot be used, the user stopped it."""
+
 DEMO_FOLDER = Path("runs/demo")
 MODEL_FILE = "model.toml"
 
 type By = Literal["post", "influencer", "platform", "creator_type", "content", "campaign"]
+
+
+class _Commands(TyperGroup):
+    """The commands; every error that lift raises on purpose ends here, as a message."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; turn lift's errors into a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except DiagnosticsError as error:
+            printing.complain(str(error))
+            raise typer.Exit(FINDING) from None
+        except LiftError as error:
+            printing.complain(str(error))
+            raise typer.Exit(BAD_INPUT) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            place = f": {error.filename}" if error.filename else ""
+            printing.complain(f"{error.strerror or error}{place}")
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            printing.complain("stopped; nothing was written")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    name="lift",
+    cls=_Commands,
+    help="How many app downloads each influencer post brought, with credible intervals.",
+    epilog="CAMPAIGN is a folder with a campaign.toml, or that file. RUN is a folder made by fit.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"lift {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
 
 
 def _probability(value: float) -> float:
@@ -47,7 +108,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in full precisi
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV in full precision.")]
 
 
-def demo(
+@app.command("demo")
+def _demo(
     out: Annotated[Path, typer.Option(metavar="RUN", help="Run directory.")] = DEMO_FOLDER,
     seed: Seed = 1,
     draws: Draws = 4000,
@@ -71,7 +133,8 @@ def demo(
     printing.line(f"report: {out / 'report.html'}")
 
 
-def new(
+@app.command("new")
+def _new(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is new or empty.")],
 ) -> None:
     """Write a commented campaign to fill in."""
@@ -82,7 +145,8 @@ def new(
     printing.line(f"next: fill it in, then lift validate {shlex.quote(str(folder))}")
 
 
-def validate(
+@app.command("validate")
+def _validate(
     campaign: CampaignPath, spec: Spec = None, market: Market = None, as_json: AsJson = False
 ) -> None:
     """Check a campaign and name every fault."""
@@ -115,7 +179,8 @@ def validate(
     printing.campaign(read)
 
 
-def fit(
+@app.command("fit")
+def _fit(
     campaign: CampaignPath,
     out: Annotated[Path, typer.Option(metavar="RUN", help="Run directory to make.")],
     seed: Seed = 1,
@@ -169,7 +234,8 @@ def fit(
     printing.line(f"report: {out / 'report.html'}")
 
 
-def effects(
+@app.command("effects")
+def _effects(
     run: RunPath,
     by: Annotated[By, typer.Option(help="What to take away together.")] = "post",
     prob: Prob = 0.95,
@@ -192,7 +258,8 @@ def effects(
             printing.line(printing.overlap(analysis))
 
 
-def report(run: RunPath) -> None:
+@app.command("report")
+def _report(run: RunPath) -> None:
     """Write the report of a run again."""
     from lift.output import store
 
@@ -200,7 +267,8 @@ def report(run: RunPath) -> None:
     printing.line(str(store.rewrite_report(run, analysis.effects, analysis.findings)))
 
 
-def diagnose(run: RunPath, as_json: AsJson = False) -> None:
+@app.command("diagnose")
+def _diagnose(run: RunPath, as_json: AsJson = False) -> None:
     """Print the numerical checks of a run; exit 1 on FAIL."""
     found = _load(run).findings
     if as_json:

@@ -34,6 +34,11 @@ def note(text: str) -> None:
     typer.echo(f"note: {text}", err=True)
 
 
+def complain(text: str) -> None:
+    """Print an error beside the result, in one piece and as it is."""
+    typer.echo(f"lift: {text}", err=True)
+
+
 def json_text(value: object) -> None:
     """Print a value as JSON; what is not a number is null."""
     from lift.output.manifest import plain
@@ -181,7 +186,12 @@ def campaign(read: Campaign) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[float, str], None]]:
-    """Show how far a computation is on standard error; lines where that is no terminal.
+    """Show how far a computation is on standard error; one line where that is no terminal.
+
+    Parameters
+    ----------
+    what : str
+        What is computed.
 
     Yields
     ------

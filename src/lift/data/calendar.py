@@ -14,7 +14,7 @@ MARGIN_DAYS = 7
 
 
 def check_country(country: str, where: str, problems: list[Problem]) -> bool:
-    """Tell whether holidays are known for a code such as "IT" or "US-CA"; name one that is not.
+    """Return whether holidays are known for a code such as "IT" or "US-CA"; name one that is not.
 
     Parameters
     ----------
@@ -24,6 +24,10 @@ def check_country(country: str, where: str, problems: list[Problem]) -> bool:
         Name of the place of the setting in messages.
     problems : list of Problem
         A fault is appended to it.
+
+    Returns
+    -------
+    bool
     """
     import holidays
     from holidays.registry import COUNTRIES

@@ -184,6 +184,11 @@ class Campaign:
         ----------
         horizon_days : int
             A post's days are its own and this many after it.
+
+        Returns
+        -------
+        tuple of str
+            In the order of the posts.
         """
         local = self.posts["posted_at"].dt.tz_localize(None).dt.normalize()
         seen = self.downloads[self.downloads["downloads"].notna()]

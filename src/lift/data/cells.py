@@ -321,7 +321,20 @@ def texts(table: RawTable, column: str) -> list[str | None]:
 
 
 def yes_or_no(table: RawTable, column: str, problems: list[Problem]) -> list[bool | None]:
-    """Return a column as true or false; None where it is empty or the cell is neither."""
+    """Return a column as true or false.
+
+    Parameters
+    ----------
+    table : RawTable
+    column : str
+    problems : list of Problem
+        Cells that are neither are appended to it.
+
+    Returns
+    -------
+    list of bool or None
+        None where the cell is empty or neither.
+    """
     found: list[bool | None] = []
     faults: list[str] = []
     for i, text in enumerate(texts(table, column)):

@@ -20,7 +20,18 @@ ARGUMENTS = "campaign"
 
 @dataclass(frozen=True)
 class CheckedTables:
-    """The canonical tables and settings of a campaign without a fault, and what is worth saying."""
+    """A campaign without a fault.
+
+    Attributes
+    ----------
+    downloads, posts : DataFrame
+        Canonical, as described at :class:`lift.data.campaign.Campaign`.
+    controls : DataFrame or None
+    timezone, country : str or None
+    name : str
+    notices : tuple of str
+        What is allowed but worth saying.
+    """
 
     downloads: pd.DataFrame
     posts: pd.DataFrame
@@ -53,6 +64,10 @@ def check_tables(
         Place of the settings in messages.
     problems : list of Problem
         The faults found so far, among them those of the tables that are None.
+
+    Returns
+    -------
+    CheckedTables
 
     Raises
     ------

@@ -81,7 +81,7 @@ def check_calendar(
     n_unread: int,
     problems: list[Problem],
 ) -> bool:
-    """Name unsorted, duplicate and absent days of one market; tell whether its rows are days.
+    """Name unsorted, duplicate and absent days of one market; return whether its rows are days.
 
     Parameters
     ----------
@@ -98,6 +98,11 @@ def check_calendar(
         Rows of the table whose day or market is not known; they may hold as many absent days.
     problems : list of Problem
         Faults are appended to it.
+
+    Returns
+    -------
+    bool
+        False where the rows are weeks or months, so that absent days are not looked for.
     """
     own = values[positions]
     backward = np.flatnonzero(np.diff(own) < np.timedelta64(0, "D"))

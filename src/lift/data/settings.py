@@ -190,7 +190,24 @@ def _sentence(kind: str, keys: list[str], found: object) -> str:
 
 
 def file_in(folder: Path, name: str, where: str, problems: list[Problem]) -> Path | None:
-    """Return the path of a table's file; a path that leaves the campaign's folder is named."""
+    """Return the path of a table's file.
+
+    Parameters
+    ----------
+    folder : Path
+        The campaign's folder.
+    name : str
+        The path in campaign.toml, with slashes of either kind.
+    where : str
+        The table.
+    problems : list of Problem
+        A path that leaves the folder is appended to it.
+
+    Returns
+    -------
+    Path or None
+        None if the path leaves the folder.
+    """
     pure = PureWindowsPath(name) if "\\" in name else PurePosixPath(name)
     root = folder.resolve()
     path = (root / Path(*pure.parts)).resolve()
@@ -207,7 +224,21 @@ def file_in(folder: Path, name: str, where: str, problems: list[Problem]) -> Pat
 
 
 def find_zone(name: str, where: str, problems: list[Problem]) -> ZoneInfo | None:
-    """Return the zone of an IANA name; an unknown one is named, with the one probably meant."""
+    """Return the zone of an IANA name.
+
+    Parameters
+    ----------
+    name : str
+    where : str
+        Place of the setting in messages.
+    problems : list of Problem
+        An unknown name is appended to it, with the one probably meant.
+
+    Returns
+    -------
+    ZoneInfo or None
+        None if the name is unknown.
+    """
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):

@@ -57,7 +57,18 @@ def some(items: Iterable[str], shown: int = SHOWN) -> str:
 
 
 def counted(n: int, one: str, many: str = "") -> str:
-    """Return a number with its noun: ``counted(2, "day")`` is ``"2 days"``."""
+    """Return a number with its noun: ``counted(2, "day")`` is ``"2 days"``.
+
+    Parameters
+    ----------
+    n : int
+    one, many : str
+        The noun for one and for several; several get an "s" where ``many`` is empty.
+
+    Returns
+    -------
+    str
+    """
     return f"{n} {one}" if n == 1 else f"{n} {many or one + 's'}"
 
 
@@ -131,7 +142,21 @@ def from_frame(frame: object, where: str, problems: list[Problem]) -> RawTable |
 def checked_header(
     table: RawTable, names: Sequence[str], problems: list[Problem]
 ) -> RawTable | None:
-    """Return the table if it has a header and rows; name columns given twice or without a name."""
+    """Return the table if it has rows, without its nameless columns.
+
+    Parameters
+    ----------
+    table : RawTable
+    names : sequence of str
+        The names in the header, repeated ones included.
+    problems : list of Problem
+        Columns given twice or without a name, and a table without rows, are appended to it.
+
+    Returns
+    -------
+    RawTable or None
+        None if there is no row.
+    """
     twice = sorted({name for name in names if name.strip() and names.count(name) > 1})
     if twice:
         problems.append(
@@ -177,6 +202,10 @@ def with_names(
         The known columns.
     problems : list of Problem
         Absent and unknown columns are appended to it, with the names probably meant.
+
+    Returns
+    -------
+    RawTable
     """
     known = [*required, *optional]
     free = {name for name in known if name not in table.columns}
@@ -201,7 +230,16 @@ def with_names(
 
 
 def absent(table: RawTable, names: Sequence[str], problems: list[Problem]) -> None:
-    """Name required columns that are absent."""
+    """Name required columns that are absent.
+
+    Parameters
+    ----------
+    table : RawTable
+    names : sequence of str
+        The absent columns.
+    problems : list of Problem
+        One problem per column is appended to it.
+    """
     for name in names:
         problems.append(
             table.problem(

@@ -184,7 +184,9 @@ def count_points(
             predictor(gamma, amplitude, fixed, kernels, day, linear)
             for t in range(n):
                 residual[t] = pseudo[t] - linear[t]
-            level(residual, noise, observed, level_var, start_var, zeros, filtered, variances, state)
+            level(
+                residual, noise, observed, level_var, start_var, zeros, filtered, variances, state
+            )
             move = 0.0
             for t in range(n):
                 if observed[t]:
@@ -220,5 +222,3 @@ def count_points(
                 value += count_log_mass(y[t], eta[t], size)
                 value += 0.5 * (LOG_2PI + math.log(noise[t]) + error * error / noise[t])
         log_likelihood[i] = value
-
-

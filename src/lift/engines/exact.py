@@ -101,13 +101,12 @@ class ExactModel:
             else:
                 lognormal_points(*mine, *out)
 
-        with threadpool_limits(1, user_api="blas"):
-            if self.workers == 1 or len(tasks) == 1:
-                for task in tasks:
-                    run(task)
-            else:
-                with ThreadPoolExecutor(self.workers) as pool:
-                    list(pool.map(run, tasks))
+        if self.workers == 1 or len(tasks) == 1:
+            for task in tasks:
+                run(task)
+        else:
+            with ThreadPoolExecutor(self.workers) as pool:
+                list(pool.map(run, tasks))
         dim = z.shape[1]
         log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * dim * np.log(2 * np.pi)
         return values + log_prior, gammas
@@ -212,16 +211,18 @@ def fit_exact(
     def draw(z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         return model.evaluate(z, rng.standard_normal((len(z), model.n_normals)))
 
-    weighted = integrate(
-        target,
-        draw,
-        len(design.hypers),
-        n_draws=settings.draws,
-        n_chains=settings.chains,
-        seed=settings.seed,
-        progress=progress,
-    )
-    coordinates, coefficients, n_repeats = _resample(model, weighted, settings)
+    # one BLAS thread: more are slower at these sizes and change the last digits
+    with threadpool_limits(1, user_api="blas"):
+        weighted = integrate(
+            target,
+            draw,
+            len(design.hypers),
+            n_draws=settings.draws,
+            n_chains=settings.chains,
+            seed=settings.seed,
+            progress=progress,
+        )
+        coordinates, coefficients, n_repeats = _resample(model, weighted, settings)
     log_weights = weighted.log_weights
     stats = {
         "pareto_k": weighted.k,
@@ -275,7 +276,7 @@ def _resample(
 def _start(design: Design) -> FloatArray:
     """Return log counts smoothed over a week, where Newton's method starts."""
     counts = pd.Series(design.downloads)
-    smooth = counts.rolling(7, center=True, min_periods=1).mean().interpolate(
-        limit_direction="both"
+    smooth = (
+        counts.rolling(7, center=True, min_periods=1).mean().interpolate(limit_direction="both")
     )
     return np.log(smooth.to_numpy(dtype=np.float64) + 0.3)

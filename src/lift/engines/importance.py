@@ -35,8 +35,9 @@ MIN_EFFICIENCY = 0.1
 NET_WALKERS = 128
 NET_STEPS = 32
 NET_BATCH = 3
-DEFENSIVE_SHARE = 0.1
-WIDE_SHARE = 0.2
+PRIOR_SHARE = 0.03
+SHOULDER_SHARE = 0.12
+WIDE_SHARE = 0.1
 WIDE_FACTOR = 1.5
 INFLATION = 1.08
 
@@ -76,6 +77,7 @@ class _State:
     points: list[FloatArray] = field(default_factory=list)
     values: list[FloatArray] = field(default_factory=list)
     extras: list[FloatArray] = field(default_factory=list)
+    densities: list[list[FloatArray]] = field(default_factory=list)
     proposals: list[Mixture] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
 
@@ -161,19 +163,37 @@ def integrate(
 
 
 def _defended(proposal: Mixture, dim: int) -> Mixture:
-    """Return the mixture with wider copies of its components and the prior beside them."""
+    """Return the mixture with what keeps weights bounded beside it.
+
+    Wider copies of its components; the fit with one coordinate at a time returned to its prior,
+    where a standard deviation that the data cannot tell from zero has its shoulder; the prior.
+    """
     shares = proposal.shares / proposal.shares.sum()
-    near = 1.0 - WIDE_SHARE - DEFENSIVE_SHARE
+    mean = shares @ proposal.means
+    centred = proposal.means - mean
+    cov = np.einsum("k,kij,klj->il", shares, proposal.factors, proposal.factors)
+    cov += (shares[:, None] * centred).T @ centred
+    shoulders = np.empty((dim, dim, dim))
+    centres = np.tile(mean, (dim, 1))
+    for i in range(dim):
+        freed = cov.copy()
+        freed[i, :] = freed[:, i] = 0.0
+        freed[i, i] = 1.0
+        shoulders[i] = np.linalg.cholesky(freed)
+        centres[i, i] = 0.0
+    near = 1.0 - WIDE_SHARE - SHOULDER_SHARE - PRIOR_SHARE
     return Mixture(
-        np.concatenate([near * shares, WIDE_SHARE * shares, [DEFENSIVE_SHARE]]),
-        np.concatenate([proposal.means, proposal.means, np.zeros((1, dim))]),
-        np.concatenate([proposal.factors, WIDE_FACTOR * proposal.factors, np.eye(dim)[None]]),
+        np.concatenate(
+            [near * shares, WIDE_SHARE * shares, np.full(dim, SHOULDER_SHARE / dim), [PRIOR_SHARE]]
+        ),
+        np.concatenate([proposal.means, proposal.means, centres, np.zeros((1, dim))]),
+        np.concatenate(
+            [proposal.factors, WIDE_FACTOR * proposal.factors, shoulders, np.eye(dim)[None]]
+        ),
     )
 
 
-def _batch(
-    state: _State, draw: Draw, dim: int, batch: int, n_chains: int, seed: int
-) -> None:
+def _batch(state: _State, draw: Draw, dim: int, batch: int, n_chains: int, seed: int) -> None:
     """Evaluate one batch for every chain, each on Sobol points of its own."""
     size = FIRST_POINTS if batch == 0 else POINTS
     proposal = state.proposals[-1]
@@ -193,15 +213,17 @@ def _batch(
 
 def _weights(state: _State) -> FloatArray:
     """Return log weights against the mixture of all proposals used so far."""
-    points = np.concatenate(state.points, axis=1)
-    values = np.concatenate(state.values, axis=1)
-    flat = points.reshape(-1, points.shape[-1])
-    total = sum(state.sizes)
-    parts = [
-        proposal.log_density(flat) + np.log(size / total)
-        for proposal, size in zip(state.proposals, state.sizes, strict=True)
-    ]
-    return values - np.asarray(logsumexp(parts, axis=0)).reshape(values.shape)
+    flat = [points.reshape(-1, points.shape[-1]) for points in state.points]
+    state.densities.append([])
+    for known, proposal in zip(state.densities, state.proposals, strict=True):
+        known += [proposal.log_density(points) for points in flat[len(known) :]]
+    logs = np.log(np.array(state.sizes) / sum(state.sizes))
+    n_chains = state.values[0].shape[0]
+    parts = []
+    for batch, values in enumerate(state.values):
+        stacked = np.stack([known[batch] for known in state.densities]) + logs[:, None]
+        parts.append(values - np.asarray(logsumexp(stacked, axis=0)).reshape(n_chains, -1))
+    return np.concatenate(parts, axis=1)
 
 
 def _tempered(log_weights: FloatArray, dim: int) -> FloatArray:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dtrtri
 from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
 
 FloatArray = NDArray[np.float64]
 
 DEGREES = 10.0
-EM_PASSES = 25
+EM_PASSES = 15
+EM_POINTS = 2048
 POINTS_PER_COMPONENT = 300
 MAX_COMPONENTS = 4
 RIDGE = 1e-8
@@ -58,8 +59,9 @@ class Mixture:
         logs = np.empty((len(self.shares), len(points)))
         distances = np.empty_like(logs)
         for i, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
-            whitened = solve_triangular(factor, (points - mean).T, lower=True)
-            distances[i] = (whitened**2).sum(axis=0)
+            inverse, _ = dtrtri(factor, lower=1)
+            whitened = (points - mean) @ inverse.T
+            distances[i] = np.einsum("nd,nd->n", whitened, whitened)
             logs[i] = constant - np.log(np.diag(factor)).sum()
             logs[i] -= (DEGREES + dim) / 2 * np.log1p(distances[i] / DEGREES)
         return logs, distances
@@ -113,9 +115,8 @@ def fit_mixture(points: FloatArray, log_weights: FloatArray) -> Mixture:
     Peel & McLachlan 2000, Statistics and Computing 10:339, doi:10.1023/A:1008981510081.
     """
     weights = np.exp(log_weights - logsumexp(log_weights))
-    heavy = weights > 1e-12
-    points, weights = points[heavy], weights[heavy] / weights[heavy].sum()
     n_effective = 1.0 / (weights**2).sum()
+    points, weights = _thinned(points, weights)
     dim = points.shape[1]
     n_components = int(np.clip(n_effective // POINTS_PER_COMPONENT, 1, MAX_COMPONENTS))
     mean = weights @ points
@@ -139,6 +140,14 @@ def fit_mixture(points: FloatArray, log_weights: FloatArray) -> Mixture:
         responsibilities = np.exp(logs - logsumexp(logs, axis=0))
         scales = (DEGREES + dim) / (DEGREES + distances)
     return mixture
+
+
+def _thinned(points: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return at most ``EM_POINTS`` weighted points, taken at equal steps of the total weight."""
+    steps = (np.arange(EM_POINTS) + 0.5) / EM_POINTS
+    index = np.minimum(np.searchsorted(np.cumsum(weights), steps), len(weights) - 1)
+    kept, counts = np.unique(index, return_counts=True)
+    return points[kept], counts / EM_POINTS
 
 
 def _maximise(

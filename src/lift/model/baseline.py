@@ -116,9 +116,7 @@ def _controls(campaign: Campaign, spec: BaselineSpec, *, log_scale: bool) -> Blo
     if controls is None:
         raise ValueError("the campaign has no controls")
     values = controls[list(names)].to_numpy(dtype=np.float64)
-    take_log = spec.control_transform == "log" or (
-        spec.control_transform == "auto" and log_scale
-    )
+    take_log = spec.control_transform == "log" or (spec.control_transform == "auto" and log_scale)
     if take_log:
         positive = (values > 0).all(axis=0)
         values = np.where(positive, np.log(np.where(positive, values, 1.0)), values)

@@ -232,8 +232,8 @@ def _kernel_groups(posts: pd.DataFrame, spec: ResponseSpec) -> tuple[IntArray, t
     if spec.kernel_by == "none":
         return np.zeros(len(posts), dtype=np.int64), ("all",)
     levels = posts[spec.kernel_by].fillna("not given")
-    common = levels.value_counts().sort_index(kind="stable").sort_values(
-        ascending=False, kind="stable"
+    common = (
+        levels.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
     )
     if len(common) > MAX_KERNEL_GROUPS:
         kept = common.index[: MAX_KERNEL_GROUPS - 1]

@@ -91,7 +91,9 @@ class Posterior:
         """
         file = Path(path)
         if not file.is_file():
-            raise RunError(f"there must be a posterior at {file}, found none; fit the campaign again")
+            raise RunError(
+                f"there must be a posterior at {file}, found none; fit the campaign again"
+            )
         try:
             with xr.open_datatree(file, engine="h5netcdf") as opened:
                 tree = opened.load()
@@ -99,7 +101,9 @@ class Posterior:
             raise RunError(f"{file.name} must be a netCDF-4 file of lift; {error}") from None
         missing = [group for group in GROUPS if group not in tree.children]
         if missing:
-            raise RunError(f"{file.name} is not a posterior of lift: it has no {', '.join(missing)}")
+            raise RunError(
+                f"{file.name} is not a posterior of lift: it has no {', '.join(missing)}"
+            )
         return cls(tree)
 
 
@@ -235,7 +239,10 @@ def _post_table(campaign: Campaign, design: Design) -> xr.Dataset:
         "log_views": (dim, posts.log_views),
         "views": (dim, table["views"].to_numpy(dtype=np.float64)),
         "cost": (dim, table["cost"].to_numpy(dtype=np.float64)),
-        "posted_at": (dim, np.array([stamp.isoformat() for stamp in table["posted_at"]], dtype=str)),
+        "posted_at": (
+            dim,
+            np.array([stamp.isoformat() for stamp in table["posted_at"]], dtype=str),
+        ),
     }
     for name in TEXT_COLUMNS:
         values = ["" if pd.isna(value) else str(value) for value in table[name]]

@@ -13,7 +13,7 @@ from lift.analysis.diagnostics import Finding, summary
 from lift.analysis.effects import Effects
 from lift.output.figures import MAX_PANELS
 
-LEAD_DAYS = 7
+PANEL_LEAD_DAYS = 7
 """Days shown before a post in its own panel: one week of what was normal."""
 
 GROUPINGS = ("influencer", "platform", "creator_type", "content")
@@ -198,19 +198,42 @@ def running_total(effects: Effects, prob: float) -> pd.DataFrame:
 def post_curves(effects: Effects, table: pd.DataFrame, prob: float) -> dict[str, pd.DataFrame]:
     """Return the curve without each post in its own window and the week before.
 
-    Of more posts than fit in a figure, those with the largest effects; in the order of the table.
+    Parameters
+    ----------
+    effects : Effects
+    table : DataFrame
+        ``Effects.table("post")``.
+    prob : float
+
+    Returns
+    -------
+    dict of post to DataFrame
+        Columns date, observed, mean, lower, upper (downloads/day), in the order of the table. Of
+        more posts than fit in a figure, those with the largest effects.
     """
     largest = table["mean"].abs().sort_values(ascending=False, kind="stable").index[:MAX_PANELS]
     curves = {}
     for row in table.loc[sorted(largest)].to_dict("records"):
         whole = curve(effects.posterior, [str(row["unit"])], prob)
-        since = row["start"] - pd.Timedelta(days=LEAD_DAYS)
+        since = row["start"] - pd.Timedelta(days=PANEL_LEAD_DAYS)
         curves[str(row["unit"])] = whole[whole["date"].between(since, row["end"])]
     return curves
 
 
 def singles(effects: Effects, campaign: pd.DataFrame, prob: float) -> Singles:
-    """Return the single effects of all posts added up, and the interaction index."""
+    """Return the single effects of all posts added up, and the interaction index.
+
+    Parameters
+    ----------
+    effects : Effects
+    campaign : DataFrame
+        ``Effects.table("campaign")``.
+    prob : float
+
+    Returns
+    -------
+    Singles
+    """
     total = effects.draws("post").sum("post").to_numpy()
     tail = (1.0 - prob) / 2.0
     lower, upper = np.quantile(total, [tail, 1.0 - tail])

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lift import __version__
+
 FORMAT = "lift-run/1"
 """The layout of a run directory; a directory with another one is not read."""
 
@@ -88,7 +90,7 @@ def build(
     moment = (created or datetime.now(UTC)).astimezone(UTC)
     return {
         "format": FORMAT,
-        "lift": installed("lift"),
+        "lift": __version__,
         "created": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "campaign": name,
         "market": market,

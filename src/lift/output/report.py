@@ -123,6 +123,9 @@ def captions_of(facts: Facts) -> dict[str, str]:
     whole = facts.tables["campaign"].iloc[0]
     forest = f"points are posterior means, lines {level} intervals"
     n_posts = len(facts.tables["post"])
+    first = pd.to_datetime(facts.posts["date"]).min() - pd.Timedelta(days=figures.LEAD_DAYS)
+    cut = int((facts.curve["date"] < first).sum())
+    early = f" The {cut} days before are not drawn, but the model saw them." if cut else ""
     shown = "each post" if len(facts.windows) == n_posts else f"the {len(facts.windows)} largest"
     return {
         "curve": (
@@ -130,6 +133,7 @@ def captions_of(facts: Facts) -> dict[str, str]:
             f"with a {level} interval. Below, the difference added up from the first post on: "
             f"{wording.words(whole['mean'])} incremental downloads in the end. "
             "Vertical lines mark the posts; a gap in the dark line is a day not observed."
+            f"{early}"
         ),
         "posts": (
             f"Incremental downloads of each post; {forest}. A hollow point on a broken line "

@@ -223,6 +223,10 @@ def rewrite_report(folder: str | Path, effects: Effects, findings: Sequence[Find
         Of the stored posterior.
     findings : sequence of Finding
 
+    Returns
+    -------
+    Path
+
     Raises
     ------
     RunError

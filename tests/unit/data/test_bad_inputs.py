@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bad_inputs import CASES, BadInput, markets, write_good
+from bad_inputs import CASES, BadInput, write_good
+from spoiling import markets
 
 from lift.data.campaign import read_campaign
 from lift.errors import InputError

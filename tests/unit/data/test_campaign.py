@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from bad_inputs import column, content, encoded, markets, parquet, read, write, write_good
+from spoiling import column, content, encoded, parquet, read, write, write_good
 
 from lift.data.campaign import Campaign, read_campaign, write_campaign
-from lift.errors import InputError, LiftError
+from lift.errors import InputError
 
 
 @pytest.fixture
@@ -23,7 +23,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def tables(folder: Path) -> dict[str, pd.DataFrame]:
-    return {name: pd.read_csv(folder / f"{name}.csv") for name in ("downloads", "posts", "controls")}
+    return {
+        name: pd.read_csv(folder / f"{name}.csv") for name in ("downloads", "posts", "controls")
+    }
 
 
 def frames(folder: Path) -> Campaign:
@@ -309,50 +311,6 @@ def test_truth_values_are_no_counts(folder: Path) -> None:
         frames_of(given)
 
 
-def test_several_markets(folder: Path) -> None:
-    markets(folder)
-    column("posts", "market", lambda i, _row: ("IT", "US", "", "IT")[i])(folder)
-    campaign = read_campaign(folder)
-    assert campaign.markets == ("IT", "US")
-    assert len(campaign.downloads) == 2 * 334
-    american = campaign.market("US")
-    assert american.markets == ("US",)
-    assert american.posts["post_id"].tolist() == ["p2", "p3"]
-    assert len(american.downloads) == len(american.dates) == 334
-    assert american.controls is not None
-    assert set(american.controls["market"]) == {"US"}
-    assert campaign.market("IT").posts["post_id"].tolist() == ["p1", "p3", "p4"]
-    with pytest.raises(LiftError, match=r"IT, US, found 'it' \(did you mean 'IT'\?\)"):
-        campaign.market("it")
-
-
-def test_order_of_markets_does_not_matter(folder: Path) -> None:
-    markets(folder)
-    before = read_campaign(folder).digests
-    for table in ("downloads", "controls"):
-        own = read(folder, table)
-        write(folder, table, [own[0], *sorted(own[1:], key=lambda row: (row[0], row[-1]))])
-    assert read_campaign(folder).digests == before
-
-
-def test_a_market_without_posts_is_said_and_kept(folder: Path) -> None:
-    markets(folder)
-    column("posts", "market", lambda _i, _row: "IT")(folder)
-    campaign = read_campaign(folder)
-    assert "posts: no post reaches market 'US'" in campaign.notices
-    assert campaign.market("US").posts.empty
-
-
-def test_controls_without_a_market_are_shared(folder: Path) -> None:
-    own = read(folder, "controls")
-    markets(folder)
-    write(folder, "controls", own)
-    campaign = read_campaign(folder)
-    assert campaign.controls is not None
-    assert len(campaign.controls) == 2 * 334
-    assert "controls: no market column, so every market has the same controls" in campaign.notices
-
-
 def test_controls_may_reach_further_than_downloads(folder: Path) -> None:
     own = read(folder, "downloads")
     write(folder, "downloads", [own[0], *own[11:]])
@@ -370,16 +328,6 @@ def test_a_campaign_of_canonical_tables_is_the_same(folder: Path) -> None:
     assert two.digests == one.digests
     three = pickle.loads(pickle.dumps(one))
     assert three.digests == one.digests
-
-
-def test_write_and_read_several_markets(folder: Path, tmp_path: Path) -> None:
-    markets(folder)
-    one = read_campaign(folder)
-    two = read_campaign(write_campaign(one, tmp_path / "deep" / "copy"))
-    assert two.digests == one.digests
-    assert two.markets == one.markets
-    with pytest.raises(LiftError, match="new folder"):
-        write_campaign(one, tmp_path / "deep" / "copy")
 
 
 def test_write_without_controls_country_and_with_unobserved_days(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_offline_without_a_folder_says_what_to_do(
     message = str(caught.value)
     assert "found: ConnectionError; connect to the network, or set LIFT_DATA_DIR" in message
     assert "licence_unclear/hn_github_stars.csv" in message
-    with pytest.raises(LiftError, match="connect to the network$"):
+    with pytest.raises(LiftError, match=r"connect to the network$"):
         datasets.fetch("app_immuni_2021")
 
 

@@ -4,11 +4,12 @@ Every figure is drawn from data frames alone, with the object interface of matpl
 taken from :data:`PALETTE` only, so that a page may replace them by its own (see :func:`inline`).
 """
 
-from lift.output.figures.curves import MAX_PANELS, campaign_curve, post_panels
+from lift.output.figures.curves import LEAD_DAYS, MAX_PANELS, campaign_curve, post_panels
 from lift.output.figures.effects import post_forest, post_windows
 from lift.output.figures.style import PALETTE, inline, to_svg
 
 __all__ = [
+    "LEAD_DAYS",
     "MAX_PANELS",
     "PALETTE",
     "campaign_curve",

@@ -20,6 +20,12 @@ from lift.output.figures.style import PALETTE, WIDTH_INCHES, counts, dates, days
 MAX_PANELS = 24
 """Posts that :func:`post_panels` shows at most: six rows of four."""
 
+LEAD_DAYS = 90
+"""Days shown before the first post, to see what was normal."""
+
+TRAIL_DAYS = 30
+"""Days shown after the last day of the campaign's window."""
+
 LOG_RATIO = 12.0
 """Largest over smallest observed count from which a curve gets a logarithmic axis."""
 
@@ -50,8 +56,12 @@ def campaign_curve(
     Returns
     -------
     Figure
-        Two panels on one time axis.
+        Two panels on one time axis, from :data:`LEAD_DAYS` before the first post to
+        :data:`TRAIL_DAYS` after the last day of the running total.
     """
+    first = pd.to_datetime(posts["date"]).min() - pd.Timedelta(days=LEAD_DAYS)
+    last = cumulative["date"].max() + pd.Timedelta(days=TRAIL_DAYS)
+    curve = curve[curve["date"].between(first, last)]
     with drawing():
         figure = Figure(figsize=(WIDTH_INCHES, 5.4), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.55, 1.0])
@@ -167,8 +177,9 @@ def _curves(axes: Axes, curve: pd.DataFrame, prob: float, *, with_log: bool) -> 
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_title("Downloads per day (logarithmic axis)")
     elif with_log:
-        axes.set_ylim(bottom=0.0)
         axes.set_title("Downloads per day")
+        if wide or not positive.size:
+            axes.set_ylim(bottom=0.0)
     counts(axes)
     return [seen, without, band]
 
