@@ -78,7 +78,7 @@ help:
 	@echo "make test       run the tests; those on real data too where LIFT_DATA_DIR is set"
 	@echo "make test-slow  run the statistical tests, which take minutes"
 	@echo "make lint       ruff and mypy"
-	@echo "make bench      time the engine"
+	@echo "make bench      time the engine on simulated campaigns"
 	@echo "make lock       write requirements.lock anew (needs uv; LOCK_ARGS=--upgrade for newer)"
 	@echo "make clean      remove .venv, caches and builds; runs/ stays"
 
@@ -121,7 +121,7 @@ lint: $(READY)
 	@$(BIN)/mypy
 
 bench: $(READY)
-	@$(BIN)/python experiments/engine_speed/run.py
+	@$(BIN)/python tests/bench/engine_speed.py
 
 lock:
 	@uv=$$(sh -c "$$FIND_UV") || { echo "make lock needs uv" >&2; exit 1; }; \

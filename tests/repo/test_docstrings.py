@@ -63,6 +63,11 @@ def raised(node: Function) -> set[str]:
     return found
 
 
+def all_arguments(node: Function) -> list[ast.arg]:
+    a = node.args
+    return [*a.posonlyargs, *a.args, *a.kwonlyargs, *(x for x in (a.vararg, a.kwarg) if x)]
+
+
 def function_faults(name: str, node: Function, exported: bool) -> Iterator[str]:
     marks = decorators(node)
     if "overload" in marks:
@@ -71,18 +76,13 @@ def function_faults(name: str, node: Function, exported: bool) -> Iterator[str]:
     if doc is None:
         yield f"{name} has no docstring"
         return
-    if any(mark.endswith(".command") or mark.endswith(".callback") for mark in marks):
+    if any("typer." in ast.unparse(a.annotation) for a in all_arguments(node) if a.annotation):
         return  # typer prints the docstring as the help of the command
     if not doc.split("\n\n", 1)[0].rstrip().endswith("."):
         yield f"{name}: the first sentence must end with a full stop"
     if marks & {"property", "cached_property", "functools.cached_property"}:
         return
-    arguments = node.args
-    names = {
-        a.arg
-        for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        + [a for a in (arguments.vararg, arguments.kwarg) if a]
-    } - {"self", "cls"}
+    names = {argument.arg for argument in all_arguments(node)} - {"self", "cls"}
     whole = exported or len(names) >= MANY_ARGUMENTS
     if names and (whole or section(doc, "Parameters") is not None):
         body = section(doc, "Parameters")

@@ -15,6 +15,7 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 # A module belongs to the longest name in this table that it equals or lies under.
 LAYERS = {
     "lift": 8,
+    "lift.__main__": 8,
     "lift.errors": 0,
     "lift.rng": 0,
     "lift.execution": 0,
@@ -24,6 +25,7 @@ LAYERS = {
     "lift.analysis": 4,
     "lift.output": 5,
     "lift.pipeline": 6,
+    "lift.study": 6,
     "lift.cli": 7,
 }
 
