@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
-from lift.model.response import kernel_days
+from lift.model.response import displaced, kernel_days
 
 FloatArray = NDArray[np.float64]
 
@@ -60,10 +60,15 @@ def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
     shape = draws["kernel_shape"].to_numpy().ravel()
     impulse = draws["impulse"].to_numpy().reshape(len(shape), -1)
     scale = -np.log1p(-share)
+    attrs = posterior.attrs
+    taken_back = draws["displacement"].to_numpy().ravel() if "displacement" in draws else None
     values = np.zeros((len(shape), last - first))
     for member, day, fraction, group in zip(members, days, fractions, groups, strict=True):
         n_days = min(window, n_dates - int(day))
         kernel = kernel_days(scale[:, group], shape, float(fraction), window)
+        if taken_back is not None:
+            lags = int(attrs["displacement_after"]), int(attrs["displacement_until"])
+            kernel = displaced(kernel, taken_back, *lags)
         start = int(day) - first
         values[:, start : start + n_days] += impulse[:, member, None] * kernel[:, :n_days]
     return Lift(first, values)

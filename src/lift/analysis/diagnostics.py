@@ -27,6 +27,7 @@ SCALARS = (
     "views_elasticity",
     "first_day_share",
     "kernel_shape",
+    "displacement",
     "amplitude",
 )
 

@@ -25,14 +25,18 @@ NEWTON_PASSES = 60
 NEWTON_TOLERANCE = 1e-9
 NEWTON_MAX_STEP = 2.0
 
-NOISE, LEVEL, CONTROL, AMPLITUDE, INFLUENCER, VIEWS, FIRST_DAY, SHAPE = range(8)
+NOISE, LEVEL, CONTROL, AMPLITUDE, INFLUENCER, VIEWS, FIRST_DAY, SHAPE, DISPLACEMENT = range(9)
 
 _jit = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_jit
-def post_kernels(log_edges, scale, shape, log_gain, group, out):
-    """Fill ``out[j, lag]`` with the day-binned Weibull kernel of each post times its gain."""
+def post_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out):
+    """Fill ``out[j, lag]`` with the day-binned Weibull kernel of each post times its gain.
+
+    The share ``displaced`` is taken back evenly over ``lags[0] < lag <= lags[1]``.
+    """
+    back = displaced / (lags[1] - lags[0])
     n_posts, n_edges = log_edges.shape
     for j in range(n_posts):
         s = scale[group[j]]
@@ -41,7 +45,11 @@ def post_kernels(log_edges, scale, shape, log_gain, group, out):
             after = math.exp(-s * math.exp(shape * log_edges[j, k]))
             out[j, k - 1] = before - after
             before = after
-        gain = math.exp(log_gain[j]) / (1.0 - before)
+        whole = 1.0 - before
+        if displaced > 0.0:
+            for k in range(lags[0] + 1, lags[1] + 1):
+                out[j, k] -= back * whole
+        gain = math.exp(log_gain[j]) / whole
         for k in range(n_edges - 1):
             out[j, k] *= gain
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from lift.engines._kernels import (
+    DISPLACEMENT,
     FIRST_DAY,
     LEVEL,
     LOG_2PI,
@@ -33,7 +34,9 @@ from lift.engines._kernels import (
 
 
 @_jit
-def _prepare_posts(theta, layout, group, log_edges, log_views, log_size, scale, gain, kernels):
+def _prepare_posts(
+    theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
+):
     """Fill the scaled kernels of all posts at one point."""
     n_posts = gain.shape[0]
     if n_posts == 0:
@@ -44,7 +47,9 @@ def _prepare_posts(theta, layout, group, log_edges, log_views, log_size, scale, 
     elasticity = theta[layout[VIEWS]] if layout[VIEWS] >= 0 else 0.0
     for j in range(n_posts):
         gain[j] = elasticity * log_views[j] + log_size[j]
-    post_kernels(log_edges, scale, math.exp(theta[layout[SHAPE]]), gain, group, kernels)
+    shape = math.exp(theta[layout[SHAPE]])
+    displaced = theta[layout[DISPLACEMENT]] if layout[DISPLACEMENT] >= 0 else 0.0
+    post_kernels(log_edges, scale, shape, displaced, lags, gain, group, kernels)
 
 
 @_jit
@@ -69,7 +74,7 @@ def _collapse(
 
 @_jit
 def lognormal_points(
-    thetas, normals, layout, y, poisson_var, observed, fixed, fixed_sd, day, group, n_groups,
+    thetas, normals, layout, lags, y, poisson_var, observed, fixed, fixed_sd, day, group, n_groups,
     log_edges, log_views, log_size, member_index, member_value, mean_sd, start_var,
     log_likelihood, gammas,
 ):  # fmt: skip
@@ -96,7 +101,9 @@ def lognormal_points(
     noise = np.zeros(n)
     for i in range(thetas.shape[0]):
         theta = thetas[i]
-        _prepare_posts(theta, layout, group, log_edges, log_views, log_size, scale, gain, kernels)
+        _prepare_posts(
+            theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
+        )
         prior_spread(theta, layout, fixed_sd, mean_sd, n_posts, spread)
         noise_var = theta[layout[NOISE]] ** 2
         for t in range(n):
@@ -115,7 +122,7 @@ def lognormal_points(
 
 @_jit
 def count_points(
-    thetas, normals, layout, y, centre, observed, fixed, fixed_sd, day, group, n_groups,
+    thetas, normals, layout, lags, y, centre, observed, fixed, fixed_sd, day, group, n_groups,
     log_edges, log_views, log_size, member_index, member_value, mean_sd, start_var, start,
     log_likelihood, gammas,
 ):  # fmt: skip
@@ -157,7 +164,9 @@ def count_points(
     draws = normals.shape[0] > 0
     for i in range(thetas.shape[0]):
         theta = thetas[i]
-        _prepare_posts(theta, layout, group, log_edges, log_views, log_size, scale, gain, kernels)
+        _prepare_posts(
+            theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
+        )
         prior_spread(theta, layout, fixed_sd, mean_sd, n_posts, spread)
         level_var = theta[layout[LEVEL]] ** 2
         size = 1.0 / max(theta[layout[NOISE]] ** 2, 1e-300)

@@ -36,6 +36,7 @@ LAYOUT = (
     "views_elasticity",
     "first_day",
     "log_shape",
+    "displacement",
 )
 EMPTY = np.empty((0, 0))
 WEIGHT_DIGITS = 9
@@ -147,6 +148,7 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
     level = () if counts else (design.poisson_variance,)
     arguments = (
         np.array([design.position(name) for name in LAYOUT], dtype=np.int64),
+        np.array(design.displacement_lags, dtype=np.int64),
         design.outcome,
         *scaled,
         *level,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lift.model.design import Design
 from lift.model.hyper import natural
-from lift.model.response import kernel_days
+from lift.model.response import displaced, kernel_days
 
 FloatArray = NDArray[np.float64]
 
@@ -44,6 +44,8 @@ def design_matrix(design: Design, values: FloatArray) -> tuple[FloatArray, Float
         scale = np.exp(values[at["first_day"] + posts.kernel_group[j]])
         shape = np.exp(values[at["log_shape"]])
         shares = kernel_days(scale, shape, float(posts.fraction[j]), design.window_days)
+        if "displacement" in at:
+            shares = displaced(shares, values[at["displacement"]], *design.displacement_lags)
         n_days = min(design.window_days, n - int(posts.day[j]))
         response[posts.day[j] : posts.day[j] + n_days, j] = gain[j] * shares[:n_days]
     people = np.equal.outer(posts.influencer, np.arange(len(posts.influencers))).astype(float)

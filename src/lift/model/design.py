@@ -90,6 +90,8 @@ class Design:
         Correlates the coordinates of the kernel groups, see :func:`lift.model.hyper.natural`.
     window_days : int
     level_start_sd : float
+    displacement_lags : tuple of int
+        The lags after which and until which displaced downloads are missing.
     """
 
     dates: pd.DatetimeIndex
@@ -104,6 +106,7 @@ class Design:
     mix: FloatArray
     window_days: int
     level_start_sd: float
+    displacement_lags: tuple[int, int]
 
     @property
     def observed(self) -> NDArray[np.bool_]:
@@ -176,6 +179,7 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
         mix=mix,
         window_days=spec.response.window_days,
         level_start_sd=spec.baseline.level_start_sd,
+        displacement_lags=(spec.response.displacement_after, spec.response.displacement_until),
     )
 
 
@@ -299,6 +303,8 @@ def _hypers(
         share_sd = np.sqrt(response.share_sd**2 + (n_groups > 1) * response.share_group_sd**2)
         hypers += [Hyper("first_day", "normal", response.share_mean, float(share_sd))] * n_groups
         hypers.append(Hyper("log_shape", "normal", response.shape_mean, response.shape_sd))
+        if response.displacement:
+            hypers.append(Hyper("displacement", "beta", response.displacement_shape))
     mix = np.eye(len(hypers))
     if n_groups > 1:
         common = response.share_sd**2 / (response.share_sd**2 + response.share_group_sd**2)

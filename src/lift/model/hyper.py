@@ -3,7 +3,8 @@
 Every hyperparameter has a coordinate ``z`` whose prior is N(0, 1). A posterior that the data say
 little about then looks like its prior: round, with light tails, which is what importance sampling
 needs. A standard deviation with an exponential prior of rate ``r`` is
-``F^-1(Phi(z)) = -log(1 - Phi(z)) / r``; a normal one is ``mean + sd z``.
+``F^-1(Phi(z)) = -log(1 - Phi(z)) / r``; a normal one is ``mean + sd z``; a share with a
+Beta(1, b) prior is ``1 - (1 - Phi(z))^(1/b)``.
 """
 
 from __future__ import annotations
@@ -26,14 +27,15 @@ class Hyper:
     ----------
     name : str
         Its name in the posterior; the levels of an indexed one share a name.
-    kind : "exponential" or "normal"
+    kind : "exponential", "normal" or "beta"
         Prior family.
     first, second : float
-        Rate (and nothing) of an exponential, mean and sd of a normal.
+        Rate (and nothing) of an exponential, mean and sd of a normal, second shape (and nothing)
+        of a beta whose first shape is 1.
     """
 
     name: str
-    kind: Literal["exponential", "normal"]
+    kind: Literal["exponential", "normal", "beta"]
     first: float
     second: float = 1.0
 
@@ -52,13 +54,15 @@ def natural(z: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) -> FloatA
     Returns
     -------
     ndarray, shape (n, d)
-        Positive for exponential priors.
+        Positive for exponential priors, in (0, 1) for beta priors.
     """
     out = z @ mix.T
     for i, hyper in enumerate(hypers):
         column = out[:, i]
         if hyper.kind == "exponential":
             out[:, i] = -log_ndtr(-column) / hyper.first
+        elif hyper.kind == "beta":
+            out[:, i] = -np.expm1(log_ndtr(-column) / hyper.first)
         else:
             out[:, i] = hyper.first + hyper.second * column
     return out
@@ -81,6 +85,8 @@ def coordinates(values: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) 
     for i, hyper in enumerate(hypers):
         if hyper.kind == "exponential":
             out[:, i] = -ndtri_exp(-hyper.first * values[:, i])
+        elif hyper.kind == "beta":
+            out[:, i] = -ndtri_exp(hyper.first * np.log1p(-values[:, i]))
         else:
             out[:, i] = (values[:, i] - hyper.first) / hyper.second
     return np.linalg.solve(mix, out.T).T

@@ -146,7 +146,8 @@ def assemble(
     data: dict[str, tuple[tuple[str, ...], FloatArray]] = {}
     for name in ("noise_sd", "level_sd", "control_sd", "amplitude_sd", "influencer_sd"):
         data |= _scalar(design, hyper, name)
-    data |= _scalar(design, hyper, "views_elasticity")
+    for name in ("views_elasticity", "displacement"):
+        data |= _scalar(design, hyper, name)
     dims = ("chain", "draw")
     coords: dict[str, Any] = {
         "chain": np.arange(n_chains),
@@ -192,6 +193,8 @@ def assemble(
         "timezone": campaign.timezone or "UTC",
         "horizon_days": spec.horizon_days,
         "window_days": design.window_days,
+        "displacement_after": design.displacement_lags[0],
+        "displacement_until": design.displacement_lags[1],
         "likelihood": design.likelihood,
         **attrs,
     }

@@ -42,3 +42,29 @@ def kernel_days(
     edges[0] = 0.0
     survival = np.exp(-first_day_scale[..., None] * edges ** shape[..., None])
     return np.asarray((survival[..., :-1] - survival[..., 1:]) / (1.0 - survival[..., -1:]))
+
+
+def displaced(
+    kernel: FloatArray, displacement: FloatArray | float, after: int, until: int
+) -> FloatArray:
+    """Return a kernel with a share of the response taken back later.
+
+    ``K(k) - psi / (until - after)`` for the lags ``after < k <= until``.
+
+    Parameters
+    ----------
+    kernel : ndarray, shape (..., window_days)
+        As :func:`kernel_days` returns it.
+    displacement : ndarray, shape (...), or float
+        ``psi``, the share taken back, in [0, 1].
+    after, until : int
+        Lags in days; ``until`` is less than ``window_days``.
+
+    Returns
+    -------
+    ndarray, shape (..., window_days)
+        Sums to ``1 - psi`` over the last axis.
+    """
+    out = kernel.copy()
+    out[..., after + 1 : until + 1] -= np.asarray(displacement)[..., None] / (until - after)
+    return out

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lift.errors import InputError, Problem
 
@@ -105,6 +105,14 @@ class ResponseSpec(_Part):
         Prior sd of a kernel group's complementary log-log share about the common one.
     shape_mean, shape_sd : float
         Normal prior of the log of the Weibull shape (1 is exponential, below 1 a longer tail).
+    displacement : bool
+        Let a post pull forward downloads that would have come later: a share ``psi`` of the
+        response is taken back evenly over the days after ``displacement_after`` and up to
+        ``displacement_until``. Weakly identified where the level drifts.
+    displacement_after, displacement_until : int
+        Lags in days.
+    displacement_shape : float
+        Prior ``psi ~ Beta(1, displacement_shape)``: the default has mean 0.2.
     """
 
     window_days: Annotated[int, Field(ge=1, le=365)] = 60
@@ -129,6 +137,22 @@ class ResponseSpec(_Part):
     share_group_sd: PositiveFloat = 0.4
     shape_mean: FiniteFloat = -0.1
     shape_sd: PositiveFloat = 0.3
+    displacement: bool = False
+    displacement_after: Annotated[int, Field(ge=0, le=364)] = 14
+    displacement_until: Annotated[int, Field(ge=1, le=365)] = 42
+    displacement_shape: PositiveFloat = 4.0
+
+    @model_validator(mode="after")
+    def _lags_are_ordered(self) -> Self:
+        if self.displacement and not (
+            self.displacement_after < self.displacement_until < self.window_days
+        ):
+            raise ValueError(
+                "displacement_after must be less than displacement_until, and that less than "
+                f"window_days; found {self.displacement_after}, {self.displacement_until} and "
+                f"{self.window_days}"
+            )
+        return self
 
 
 class ModelSpec(_Part):

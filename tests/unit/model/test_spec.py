@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lift.errors import InputError
+from lift.model.spec import BaselineSpec, ModelSpec, ResponseSpec
+
+POSITIVE = st.floats(1e-6, 1e6, exclude_min=True)
+FINITE = st.floats(-50, 50)
+GROUPS = ("platform", "content", "creator_type", "sponsored")
+
+SPECS = st.builds(
+    ModelSpec,
+    horizon_days=st.integers(0, 365),
+    likelihood=st.sampled_from(["auto", "lognormal", "negative_binomial"]),
+    baseline=st.builds(
+        BaselineSpec,
+        week=st.booleans(),
+        year_harmonics=st.one_of(st.just("auto"), st.integers(0, 26)),
+        holidays=st.booleans(),
+        controls=st.booleans(),
+        control_transform=st.sampled_from(["auto", "log", "none"]),
+        noise_rate=POSITIVE,
+        level_rate=POSITIVE,
+        level_start_sd=POSITIVE,
+        week_sd=POSITIVE,
+        year_sd=POSITIVE,
+        holiday_sd=POSITIVE,
+        control_rate=POSITIVE,
+    ),
+    response=st.builds(
+        ResponseSpec,
+        window_days=st.integers(1, 365),
+        kernel_by=st.sampled_from(["platform", "content", "none"]),
+        group_by=st.lists(st.sampled_from(GROUPS), unique=True).map(tuple),
+        influencer=st.booleans(),
+        views=st.booleans(),
+        mean_sd=POSITIVE,
+        group_sd=POSITIVE,
+        influencer_rate=POSITIVE,
+        post_rate=POSITIVE,
+        views_mean=FINITE,
+        views_sd=POSITIVE,
+        size_exponent=st.floats(0, 1),
+        share_mean=FINITE,
+        share_sd=POSITIVE,
+        share_group_sd=POSITIVE,
+        shape_mean=FINITE,
+        shape_sd=POSITIVE,
+    ),
+)
+
+
+@given(SPECS)
+def test_toml_gives_back_every_value(spec: ModelSpec) -> None:
+    assert ModelSpec.from_text(spec.to_toml()) == spec
+
+
+def test_toml_gives_back_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "model.toml"
+    file.write_text(ModelSpec().to_toml(), encoding="utf-8")
+    assert ModelSpec.from_toml(file) == ModelSpec()
+
+
+def test_every_default_is_written() -> None:
+    text = ModelSpec().to_toml()
+    fields = [*ModelSpec.model_fields, *BaselineSpec.model_fields, *ResponseSpec.model_fields]
+    assert [name for name in fields if f"{name}" not in text] == []
+
+
+def test_no_key_is_the_default() -> None:
+    assert ModelSpec.from_text("") == ModelSpec()
+
+
+def test_one_key_changes_one_value() -> None:
+    spec = ModelSpec.from_text("[baseline]\nweek_sd = 0.5\n")
+    assert spec.baseline.week_sd == 0.5
+    rest = spec.model_copy(update={"baseline": BaselineSpec()})
+    assert rest == ModelSpec()
+
+
+def test_every_fault_is_named_at_once() -> None:
+    text = """
+    horizon = 10
+    likelihood = "poisson"
+    [baseline]
+    week_sd = -1.0
+    year_harmonics = "many"
+    [response]
+    group_by = ["platform", "mood"]
+    window_days = 0
+    views_mean = nan
+    """
+    with pytest.raises(InputError) as caught:
+        ModelSpec.from_text(text, "mine.toml")
+    problems = caught.value.problems
+    assert {problem.where for problem in problems} == {"mine.toml"}
+    for key in (
+        "horizon:",
+        "likelihood:",
+        "baseline.week_sd:",
+        "baseline.year_harmonics",
+        "response.group_by.1:",
+        "response.window_days:",
+        "response.views_mean:",
+    ):
+        assert [p for p in problems if p.what.startswith(key)], key
+    assert any("found -1.0" in problem.what for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('[baseline]\nweek_sd = "wide"', id="text-for-number"),
+        pytest.param("baseline = 3", id="number-for-table"),
+        pytest.param("horizon_days = 2.5", id="part-of-a-day"),
+        pytest.param("horizon_days = 366", id="too-long"),
+        pytest.param("horizon_days = -1", id="negative"),
+        pytest.param("[response]\nsize_exponent = 1.01", id="exponent"),
+        pytest.param("[baseline]\nnoise_rate = inf", id="infinite"),
+        pytest.param("[baseline]\nnoise_rate = 0.0", id="zero-rate"),
+        pytest.param("[baseline]\nyear_harmonics = 27", id="too-many-waves"),
+        pytest.param("[prior]\nx = 1", id="unknown-table"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        ModelSpec.from_text(text)
+
+
+def test_text_that_is_not_toml_is_refused_with_its_line() -> None:
+    with pytest.raises(InputError, match=r"must be TOML.*line 2"):
+        ModelSpec.from_text("likelihood = 'auto'\nhorizon_days 4")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.toml"):
+        ModelSpec.from_toml(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(InputError, match=r"latin\.toml"):
+        ModelSpec.from_toml(tmp_path / "latin.toml")
+
+
+def test_a_specification_cannot_be_changed() -> None:
+    spec = ModelSpec()
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.horizon_days = 3
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.baseline.week = False
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.response.views = False
