@@ -186,6 +186,7 @@ def test_fit_prints_posts_total_and_report(fitted: tuple[Path, Result]) -> None:
     assert "95% interval" in result.stdout
     assert "do not add up" in result.stdout
     assert "fitting good" in result.stderr
+    assert all(line == line.rstrip() for line in lines)
     assert max(map(len, lines)) < 200
     assert not any(mark in result.stdout for mark in ("\x1b", "…"))
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))

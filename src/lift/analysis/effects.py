@@ -1,4 +1,4 @@
-"""Incremental downloads of posts and groups of posts: leave-one-out effects from posterior draws."""
+"""Incremental downloads of posts and groups of posts: leave-one-out effects."""
 
 from __future__ import annotations
 
@@ -69,6 +69,11 @@ class Effects:
             ``"post"``, ``"influencer"``, ``"platform"``, ``"creator_type"``, ``"content"`` or
             ``"campaign"``.
 
+        Returns
+        -------
+        list of Unit
+            In order of time for posts, else by name.
+
         Raises
         ------
         InputError
@@ -105,6 +110,10 @@ class Effects:
 
     def daily_draws(self, unit: Unit) -> tuple[NDArray[np.int64], FloatArray]:
         """Return a unit's incremental downloads on the observed days of its window.
+
+        Parameters
+        ----------
+        unit : Unit
 
         Returns
         -------
@@ -282,7 +291,7 @@ class Effects:
         cumulative = pd.concat(tables, ignore_index=True)
         daily = pd.concat([self.daily(by, prob) for by in self.available()], ignore_index=True)
         cumulative.insert(0, "quantity", "cumulative")
-        cumulative.insert(3, "date", pd.NaT)
+        cumulative.insert(3, "date", pd.Series(pd.NaT, index=cumulative.index))
         daily.insert(0, "quantity", "daily")
         daily["prob"] = prob
         return pd.concat([cumulative, daily], ignore_index=True)[list(cumulative.columns)]

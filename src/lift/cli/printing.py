@@ -11,7 +11,6 @@ import typer
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.console import Console
     from rich.table import Table
 
     from lift.analysis.diagnostics import Finding
@@ -115,7 +114,7 @@ def effects(table: pd.DataFrame, truth: pd.DataFrame | None = None) -> None:
             cells += [wording.count(row["truth"]), "yes" if inside else "no"]
         cells += [wording.name(row["note"])] if remarks else []
         shown.add_row(*(Text(cell) for cell in cells))
-    _console().print(shown)
+    _show(shown)
 
 
 def coverage(table: pd.DataFrame, truth: pd.DataFrame) -> str:
@@ -155,7 +154,7 @@ def findings(found: Sequence[Finding]) -> None:
             Text(wording.name(finding.check)),
             Text(wording.name(finding.text)),
         )
-    _console().print(shown)
+    _show(shown)
 
 
 def campaign(read: Campaign) -> None:
@@ -178,7 +177,7 @@ def campaign(read: Campaign) -> None:
         ("country", str(read.country or "none: no holidays")),
     ):
         shown.add_row(Text(what, style="bold"), Text(wording.name(value)))
-    _console().print(shown)
+    _show(shown)
     for notice in read.notices:
         note(notice)
     line("valid")
@@ -221,9 +220,16 @@ def _table(**options: Any) -> Table:
     return Table(box=box.SIMPLE_HEAD, pad_edge=False, **options)
 
 
-def _console() -> Console:
-    """Return a console for standard output that folds nothing where that is no terminal."""
+def _show(table: Table) -> None:
+    """Print a table; folded to a terminal, and else whole, without idle spaces."""
     from rich.console import Console
 
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
+    if console.is_terminal:
+        console.print(table)
+        return
+    wide = Console(highlight=False, width=PIPE_WIDTH)
+    with wide.capture() as captured:
+        wide.print(table)
+    lines = [text.rstrip() for text in captured.get().splitlines()]
+    typer.echo("\n".join(lines).strip("\n") + "\n")

@@ -92,7 +92,7 @@ class Mixture:
         for i in range(len(self.shares)):
             mine = component == i
             out[mine] = self.means[i] + normal[mine] @ self.factors[i].T
-        return out
+        return np.asarray(out)
 
 
 def fit_mixture(points: FloatArray, log_weights: FloatArray) -> Mixture:

@@ -49,7 +49,7 @@ class Posterior:
     @property
     def downloads(self) -> xr.DataArray:
         """Observed downloads per day, dims (date,); NaN = not observed."""
-        return self.tree["observed_data"]["downloads"]
+        return self.tree["observed_data"].to_dataset()["downloads"]
 
     @property
     def dates(self) -> pd.DatetimeIndex:
@@ -65,15 +65,20 @@ class Posterior:
     @property
     def sample_stats(self) -> dict[str, Any]:
         """Diagnostics of the engine."""
-        return dict(self.tree["sample_stats"].attrs)
+        return {str(key): value for key, value in self.tree["sample_stats"].attrs.items()}
 
     @property
     def attrs(self) -> dict[str, Any]:
         """What was fitted: campaign, market, engine, seed, horizon_days, window_days."""
-        return dict(self.tree.attrs)
+        return {str(key): value for key, value in self.tree.attrs.items()}
 
     def to_netcdf(self, path: str | Path) -> None:
-        """Write the tree as one netCDF-4 file that xarray and ArviZ open."""
+        """Write the tree as one netCDF-4 file that xarray and ArviZ open.
+
+        Parameters
+        ----------
+        path : str or Path
+        """
         self.tree.to_netcdf(Path(path), engine="h5netcdf")
 
     @classmethod
@@ -83,6 +88,10 @@ class Posterior:
         Parameters
         ----------
         path : str or Path
+
+        Returns
+        -------
+        Posterior
 
         Raises
         ------

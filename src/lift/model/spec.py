@@ -190,6 +190,10 @@ class ModelSpec(_Part):
         where : str
             The name that an error gives to the text.
 
+        Returns
+        -------
+        ModelSpec
+
         Raises
         ------
         InputError
@@ -220,6 +224,10 @@ class ModelSpec(_Part):
         Parameters
         ----------
         path : str or Path
+
+        Returns
+        -------
+        ModelSpec
 
         Raises
         ------

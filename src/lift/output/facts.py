@@ -64,6 +64,8 @@ class Facts:
         ``post, date, influencer, platform, creator_type, content``; ``""`` is not given.
     controls : tuple of str
         Names of the control series.
+    displacement : bool
+        The model lets a response be taken back later.
     singles : Singles
     findings : tuple of Finding
     summary : DataFrame
@@ -85,6 +87,7 @@ class Facts:
     windows: Mapping[str, pd.DataFrame]
     posts: pd.DataFrame
     controls: tuple[str, ...]
+    displacement: bool
     singles: Singles
     findings: Sequence[Finding]
     summary: pd.DataFrame
@@ -150,6 +153,7 @@ def gather(
         windows=post_curves(effects, tables["post"], prob),
         posts=posts[["post", *GROUPINGS]].astype(str).assign(date=moments),
         controls=tuple(map(str, draws["control"].to_numpy())) if "control" in draws.dims else (),
+        displacement="displacement" in draws,
         singles=singles(effects, tables["campaign"], prob),
         findings=tuple(findings),
         summary=summary(posterior),

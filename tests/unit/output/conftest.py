@@ -185,6 +185,7 @@ def hand_made(
         windows={str(post): window for post in posts["post"]},
         posts=posts,
         controls=("rival_a", "rival_b"),
+        displacement=False,
         singles=Singles(mean=255_140.0, lower=201_000.0, upper=309_000.0, index=0.0256),
         findings=findings,
         summary=summary,

@@ -76,6 +76,7 @@ def test_posts_carry_their_time_of_day_and_attributes(gathered: Facts) -> None:
     assert first["influencer"] == "@mira"
     assert gathered.controls == ("rival_a", "rival_b")
     assert gathered.timezone == "Europe/Rome"
+    assert gathered.displacement is False
 
 
 def test_truth_and_verdict(gathered: Facts) -> None:

@@ -219,6 +219,9 @@ def test_one_post_without_groups_or_controls_reads_well(hand_made: Facts) -> Non
     assert "0 of 1 posts share" in text
     assert "Every day of the series has an observed count." in text
     assert "What groups of posts did" not in text
+    assert "only brought forward from later weeks are counted as gained" in text
+    taken_back = Page(report.render(replace(one, displacement=True), report.draw(one))).text
+    assert "lets part of a response be taken back" in taken_back
 
 
 def test_rendering_twice_gives_the_same_page(hand_made: Facts, html: str) -> None:

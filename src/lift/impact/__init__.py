@@ -1,0 +1,1 @@
+"""One intervention in one series: R's CausalImpact model, sampled with the states integrated out."""

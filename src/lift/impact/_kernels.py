@@ -1,0 +1,323 @@
+"""Compiled moments of the single-intervention model with the states integrated out.
+
+Local level plus an optional evolving season in dummy form, in units where the observation variance
+is one. Filters start from a known zero state; the unknown initial states are columns of the design,
+so that everything here depends on the two variance ratios alone. The season lives in a ring of
+``period - 1`` slots: the newest effect, minus the sum of all slots plus noise, overwrites the
+oldest, and nothing is shifted.
+
+Column order: outcome, initial states, controls. State order: level, season slots.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from lift.engines._blas import dsyrk
+
+LOG_2PI = math.log(2.0 * math.pi)
+
+_jit = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_jit
+def initial_columns(out, duration):
+    """Fill ``out[t, i]`` with the signal on day ``t`` of a unit in initial state ``i``."""
+    n, m = out.shape
+    state = np.eye(m)
+    now = 1
+    for t in range(n):
+        for i in range(m):
+            out[t, i] = state[0, i] + (state[now, i] if m > 1 else 0.0)
+        if m > 1 and (t + 1) % duration == 0:
+            now = now + 1 if now + 1 < m else 1
+            for i in range(m):
+                total = 0.0
+                for k in range(1, m):
+                    total += state[k, i]
+                state[now, i] = -total
+
+
+@_jit
+def filter_level(columns, observed, level_ratio, v, mean, cov):
+    """Filter all columns by a local level; return the sum of log innovation variances.
+
+    Leaves standardised innovations in ``v`` and the predicted state after the last row in ``mean``
+    (state, column) and ``cov`` (state, state).
+    """
+    n, width = columns.shape
+    mean[:] = 0.0
+    centre = mean[0]
+    variance = 0.0
+    log_variance = 0.0
+    for t in range(n):
+        row = v[t]
+        if not observed[t]:
+            row[:] = 0.0
+            variance += level_ratio
+            continue
+        total = 1.0 + variance
+        gain = variance / total
+        scale = 1.0 / math.sqrt(total)
+        for c in range(width):
+            error = columns[t, c] - centre[c]
+            row[c] = error * scale
+            centre[c] += gain * error
+        log_variance += math.log(total)
+        variance = gain + level_ratio
+    cov[0, 0] = variance
+    return log_variance
+
+
+@_jit
+def filter_season(columns, observed, level_ratio, season_ratio, duration, v, mean, cov):
+    """Filter all columns by level and season, as ``filter_level`` does by the level."""
+    n, width = columns.shape
+    m = cov.shape[0]
+    mean[:] = 0.0
+    cov[:] = 0.0
+    gain = np.zeros(m)
+    error = np.zeros(width)
+    now = 1
+    log_variance = 0.0
+    for t in range(n):
+        row = v[t]
+        if observed[t]:
+            for i in range(m):
+                gain[i] = cov[i, 0] + cov[i, now]
+            total = 1.0 + gain[0] + gain[now]
+            scale = 1.0 / math.sqrt(total)
+            inverse = 1.0 / total
+            for c in range(width):
+                miss = columns[t, c] - mean[0, c] - mean[now, c]
+                row[c] = miss * scale
+                error[c] = miss * inverse
+            for i in range(m):
+                g = gain[i]
+                for c in range(width):
+                    mean[i, c] += g * error[c]
+                g *= inverse
+                for k in range(m):
+                    cov[i, k] -= g * gain[k]
+            log_variance += math.log(total)
+        else:
+            row[:] = 0.0
+        cov[0, 0] += level_ratio
+        if (t + 1) % duration == 0:
+            now = now + 1 if now + 1 < m else 1
+            error[:] = 0.0
+            gain[:] = 0.0
+            for i in range(1, m):
+                for c in range(width):
+                    error[c] -= mean[i, c]
+                for k in range(m):
+                    gain[k] -= cov[i, k]
+            for c in range(width):
+                mean[now, c] = error[c]
+            fresh = season_ratio
+            for k in range(1, m):
+                fresh -= gain[k]
+            for k in range(m):
+                cov[now, k] = gain[k]
+                cov[k, now] = gain[k]
+            cov[now, now] = fresh
+    return log_variance
+
+
+@_jit
+def moments(columns, observed, ratios, duration, v, s, mean, cov):
+    """Fill the lower triangle of ``s`` with innovations' cross-products; see ``filter_level``."""
+    if cov.shape[0] == 1:
+        log_variance = filter_level(columns, observed, ratios[0], v, mean, cov)
+    else:
+        log_variance = filter_season(
+            columns, observed, ratios[0], ratios[1], duration, v, mean, cov
+        )
+    n, width = columns.shape
+    flags = np.array([85, 78], dtype=np.uint8)
+    sizes = np.array([width, n], dtype=np.int32)
+    ones = np.array([1.0, 0.0])
+    dsyrk(
+        flags[0:].ctypes, flags[1:].ctypes, sizes[0:].ctypes, sizes[1:].ctypes, ones.ctypes,
+        v.ctypes, sizes[0:].ctypes, ones[1:].ctypes, s.ctypes, sizes[0:].ctypes,
+    )  # fmt: skip
+    return log_variance
+
+
+@_jit
+def cholesky(a, size):
+    """Replace the lower triangle by its Cholesky factor; return half its log determinant or NaN."""
+    half = 0.0
+    for i in range(size):
+        for k in range(i + 1):
+            total = a[i, k]
+            for e in range(k):
+                total -= a[i, e] * a[k, e]
+            if i == k:
+                if not total > 0.0:
+                    return np.nan
+                a[i, i] = math.sqrt(total)
+                half += 0.5 * math.log(total)
+            else:
+                a[i, k] = total / a[k, k]
+    return half
+
+
+@_jit
+def collapse(s, m, used, n_used, precision, variance, start_var, a, b):
+    """Return the log likelihood of one set of controls, all coefficients integrated out.
+
+    The first ``n_used`` entries of ``used`` are the controls in the model. The part that is common
+    to all sets, ``n log(2 pi)`` and the innovation variances, is left out. Leaves the Cholesky
+    factor L of the scaled posterior precision in ``a`` and L^-1 S_wy in ``b``.
+    """
+    q = m + n_used
+    for i in range(n_used):
+        for k in range(i + 1):
+            a[i, k] = precision[used[i], used[k]]
+    half_prior = cholesky(a, n_used)
+    for i in range(q):
+        row = 1 + i if i < m else 1 + m + used[i - m]
+        b[i] = s[row, 0]
+        for k in range(i + 1):
+            column = 1 + k if k < m else 1 + m + used[k - m]
+            a[i, k] = s[row, column] if column <= row else s[column, row]
+            if k >= m:
+                a[i, k] += precision[used[i - m], used[k - m]]
+        if i < m:
+            a[i, i] += variance / start_var
+    half_posterior = cholesky(a, q)
+    squared = 0.0
+    for i in range(q):
+        total = b[i]
+        for k in range(i):
+            total -= a[i, k] * b[k]
+        b[i] = total / a[i, i]
+        squared += b[i] * b[i]
+    fit = -0.5 * (s[0, 0] - squared) / variance
+    return fit - half_posterior + half_prior + 0.5 * m * math.log(variance / start_var)
+
+
+@_jit
+def draw_coefficients(a, b, q, sd, normals, out):
+    """Fill a draw of initial states and used controls from what ``collapse`` left."""
+    for i in range(q):
+        out[i] = b[i] + sd * normals[i]
+    for i in range(q - 1, -1, -1):
+        out[i] /= a[i, i]
+        for k in range(i):
+            out[k] -= out[i] * a[i, k]
+
+
+@_jit
+def draw_state(mean, cov, m, used, n_used, coefficients, sd, normals, work, out):
+    """Fill a draw of the state after the last row, given the coefficients."""
+    for i in range(m):
+        total = mean[i, 0]
+        for k in range(m):
+            total -= mean[i, 1 + k] * coefficients[k]
+        for k in range(n_used):
+            total -= mean[i, 1 + m + used[k]] * coefficients[m + k]
+        out[i] = total
+        for k in range(i + 1):
+            work[i, k] = cov[i, k]
+    # from a known start the covariance is singular on the first days; then pivots are zero
+    for i in range(m):
+        for k in range(i + 1):
+            total = work[i, k]
+            for e in range(k):
+                total -= work[i, e] * work[k, e]
+            if i == k:
+                work[i, i] = math.sqrt(max(total, 0.0))
+            else:
+                work[i, k] = total / work[k, k] if work[k, k] > 1e-12 else 0.0
+    for i in range(m):
+        for k in range(i + 1):
+            out[i] += sd * work[i, k] * normals[k]
+
+
+@_jit
+def reduce_initial(s, m, precision, variance, start_var, joint):
+    """Fill ``joint`` with the normal equations of all controls, the initial states eliminated.
+
+    The last row and column belong to the outcome. Returns half the log determinant of the block.
+    """
+    width = s.shape[0]
+    p = width - 1 - m
+    block = np.empty((m, m))
+    cross = np.empty((m, p + 1))
+    for i in range(m):
+        for k in range(i + 1):
+            block[i, k] = s[1 + i, 1 + k]
+        block[i, i] += variance / start_var
+        for c in range(p):
+            cross[i, c] = s[1 + m + c, 1 + i]
+        cross[i, p] = s[1 + i, 0]
+    half = cholesky(block, m)
+    for i in range(m):
+        for k in range(i):
+            f = block[i, k]
+            for c in range(p + 1):
+                cross[i, c] -= f * cross[k, c]
+        f = 1.0 / block[i, i]
+        for c in range(p + 1):
+            cross[i, c] *= f
+    for i in range(p):
+        for k in range(i + 1):
+            joint[i, k] = s[1 + m + i, 1 + m + k] + precision[i, k]
+        joint[p, i] = s[1 + m + i, 0]
+    joint[p, p] = s[0, 0]
+    for i in range(p + 1):
+        for e in range(m):
+            f = cross[e, i]
+            for k in range(i + 1):
+                joint[i, k] -= f * cross[e, k]
+        for k in range(i):
+            joint[k, i] = joint[i, k]
+    return half
+
+
+@_jit
+def pivot(a, j):
+    """Exchange variable ``j`` (principal pivot transform): it enters where out, leaves where in."""
+    n = a.shape[0]
+    d = 1.0 / a[j, j]
+    for i in range(n):
+        if i != j:
+            f = a[i, j] * d
+            for k in range(n):
+                if k != j:
+                    a[i, k] -= f * a[j, k]
+            a[i, j] = f
+    for k in range(n):
+        a[j, k] *= -d
+    a[j, j] = d
+
+
+@_jit
+def gain_of(joint, prior, j, variance):
+    """Return the change of the log likelihood where control ``j`` is exchanged."""
+    p = prior.shape[0]
+    fit = 0.5 * joint[p, j] * joint[j, p] / (joint[j, j] * variance)
+    return fit + 0.5 * math.log(prior[j, j] / joint[j, j])
+
+
+@_jit
+def log_prior(log_sd, shapes, rates, limits):
+    """Return the log prior density of log sds: inverse gamma variances, truncated above."""
+    total = 0.0
+    for i in range(log_sd.shape[0]):
+        if not log_sd[i] <= limits[i]:
+            return -np.inf
+        total -= 2.0 * shapes[i] * log_sd[i] + rates[i] * math.exp(-2.0 * log_sd[i])
+    return total
+
+
+@_jit
+def ratios_of(log_sd, out):
+    """Fill the variance ratios of level and season to the observation noise."""
+    for i in range(out.shape[0]):
+        out[i] = math.exp(2.0 * (log_sd[1 + i] - log_sd[0]))
