@@ -1,4 +1,4 @@
-"""Simulation-based calibration: are truths drawn from the prior ranked evenly by the posterior?"""
+"""Simulation-based calibration: ranks of prior-drawn truths among the posterior draws."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from lift import study
 from lift.analysis.effects import Effects
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
-from lift.engines.reference import design_matrix
 from lift.model.design import Design, build_design
-from lift.model.hyper import natural
+from lift.model.prior import PriorDraw, draw_downloads, draw_prior, true_effects
 from lift.rng import stream
 
 PLATFORMS = ("Instagram", "TikTok")
@@ -48,50 +47,26 @@ def skeleton(name: str, config: dict[str, Any], start: float) -> dict[str, Any]:
     return {"downloads": downloads, "posts": posts, "controls": controls, "timezone": "UTC"}
 
 
-def draw_truth(
-    design: Design, start: float, rng: np.random.Generator
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return hyperparameters, coefficients and log-mean downloads drawn from the prior."""
-    z = rng.standard_normal((1, len(design.hypers)))
-    values = natural(z, design.hypers, design.mix)[0]
-    columns, prior_sd = design_matrix(design, values)
-    coefficients = prior_sd * rng.standard_normal(len(prior_sd))
-    steps = values[design.position("level_sd")] * rng.standard_normal(len(design.dates))
-    steps[0] = np.log(start)
-    mean = np.cumsum(steps) + columns @ coefficients
-    return {"values": values, "coefficients": coefficients}, mean
-
-
-def truths(design: Design, drawn: dict[str, np.ndarray], downloads: np.ndarray, horizon: int):
+def truths(
+    design: Design, drawn: PriorDraw, downloads: np.ndarray, config: dict[str, Any]
+) -> dict[str, float]:
     """Return the true value of everything that is ranked."""
-    values, coefficients = drawn["values"], drawn["coefficients"]
     out = {}
     for name in ("noise_sd", "level_sd", "control_sd", "amplitude_sd", "influencer_sd"):
-        out[name] = values[design.position(name)]
-    out["views_elasticity"] = values[design.position("views_elasticity")]
+        out[name] = drawn.values[design.position(name)]
+    out["views_elasticity"] = drawn.values[design.position("views_elasticity")]
     first = design.position("first_day")
     for g, group in enumerate(design.posts.kernel_groups):
-        out[f"first_day_share[{group}]"] = -np.expm1(-np.exp(values[first + g]))
-    out["kernel_shape"] = np.exp(values[design.position("log_shape")])
-    columns, _ = design_matrix(design, values)
-    n_fixed, n_posts = design.fixed.shape[1], len(design.posts.ids)
-    kernels = columns[:, n_fixed : n_fixed + n_posts]
-    posts = design.posts
-    means = coefficients[n_fixed + n_posts :]
-    n_groups = len(posts.groups)
-    amplitude = coefficients[n_fixed : n_fixed + n_posts] + posts.membership @ means[:n_groups]
-    for j, who in enumerate(posts.influencer):
-        amplitude[j] += means[n_groups + who] if who >= 0 else 0.0
-    lifts = kernels * amplitude
-    days = np.arange(len(downloads))
-    inside = (days[:, None] >= posts.day) & (days[:, None] <= posts.day + horizon)
-    single = downloads[:, None] * -np.expm1(-lifts)
-    for j, post in enumerate(posts.ids):
-        out[f"effect[{post}]"] = single[inside[:, j], j].sum()
-    union = inside.any(axis=1)
-    out["effect[campaign]"] = (downloads * -np.expm1(-lifts.sum(axis=1)))[union].sum()
-    for k in range(n_fixed - 4, n_fixed):
-        out[f"control[{k - n_fixed + 4}]"] = coefficients[k]
+        out[f"first_day_share[{group}]"] = -np.expm1(-np.exp(drawn.values[first + g]))
+    out["kernel_shape"] = np.exp(drawn.values[design.position("log_shape")])
+    horizon = config["horizon_days"]
+    for j, post in enumerate(design.posts.ids):
+        out[f"effect[{post}]"] = true_effects(design, drawn, downloads, np.array([j]), horizon)
+    everyone = np.arange(len(design.posts.ids))
+    out["effect[campaign]"] = true_effects(design, drawn, downloads, everyone, horizon)
+    n_controls, n_fixed = config["n_controls"], design.fixed.shape[1]
+    for k in range(n_controls):
+        out[f"control[{k}]"] = drawn.coefficients[n_fixed - n_controls + k]
     return out
 
 
@@ -102,16 +77,12 @@ def one_campaign(name: str, likelihood: str, config: dict[str, Any]) -> dict[str
     spec = lift.ModelSpec(likelihood=likelihood, horizon_days=config["horizon_days"])
     design = build_design(lift.Campaign(**tables), spec)
     rng = stream(config["seed"], name, "truth")
-    drawn, mean = draw_truth(design, start, rng)
-    if likelihood == "lognormal":
-        downloads = np.exp(mean + drawn["values"][0] * rng.standard_normal(len(mean)))
-    else:
-        size = drawn["values"][0] ** -2
-        downloads = rng.poisson(np.exp(mean) * rng.gamma(size, 1.0 / size, len(mean)))
-    tables["downloads"]["downloads"] = downloads.astype(np.float64)
+    drawn = draw_prior(design, float(np.log(start)), rng)
+    downloads = draw_downloads(design, drawn, rng)
+    tables["downloads"]["downloads"] = downloads
     campaign = lift.Campaign(**tables)
     design = build_design(campaign, spec)
-    true = truths(design, drawn, downloads, config["horizon_days"])
+    true = truths(design, drawn, downloads, config)
     seed = int(stream(config["seed"], name, "fit").integers(2**31))
     # not through analyse(), which refuses poor draws: here every campaign counts
     fitted = fit_exact(campaign, spec, SampleSettings(draws=config["draws"], seed=seed))

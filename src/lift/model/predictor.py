@@ -1,0 +1,56 @@
+"""The linear predictor of a model at given hyperparameters, as one matrix of columns."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.model.design import Design
+from lift.model.response import displaced, kernel_days
+
+FloatArray = NDArray[np.float64]
+
+
+def design_matrix(design: Design, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return all columns of the linear predictor and the prior sd of their coefficients.
+
+    Parameters
+    ----------
+    design : Design
+    values : ndarray, shape (d,)
+        Hyperparameters on their own scale.
+
+    Returns
+    -------
+    columns : ndarray, shape (n, q)
+        Baseline, posts' own deviations, group means, influencers.
+    prior_sd : ndarray, shape (q,)
+    """
+    posts = design.posts
+    n, n_posts = len(design.dates), len(posts.ids)
+    at = {name: design.position(name) for name in {hyper.name for hyper in design.hypers}}
+    control_sd = values[at["control_sd"]] if "control_sd" in at else np.nan
+    fixed_sd = np.where(np.isnan(design.fixed_sd), control_sd, design.fixed_sd)
+    if not n_posts:
+        return design.fixed, fixed_sd
+    elasticity = values[at["views_elasticity"]] if "views_elasticity" in at else 0.0
+    gain = np.exp(elasticity * posts.log_views + posts.log_size)
+    response = np.zeros((n, n_posts))
+    for j in range(n_posts):
+        scale = np.exp(values[at["first_day"] + posts.kernel_group[j]])
+        shape = np.exp(values[at["log_shape"]])
+        shares = kernel_days(scale, shape, float(posts.fraction[j]), design.window_days)
+        if "displacement" in at:
+            shares = displaced(shares, values[at["displacement"]], *design.displacement_lags)
+        n_days = min(design.window_days, n - int(posts.day[j]))
+        response[posts.day[j] : posts.day[j] + n_days, j] = gain[j] * shares[:n_days]
+    people = np.equal.outer(posts.influencer, np.arange(len(posts.influencers))).astype(float)
+    columns = [design.fixed, response, response @ posts.membership, response @ people]
+    influencer_sd = values[at["influencer_sd"]] if "influencer_sd" in at else 0.0
+    sds = [
+        fixed_sd,
+        np.full(n_posts, values[at["amplitude_sd"]]),
+        posts.group_sd,
+        np.full(len(posts.influencers), influencer_sd),
+    ]
+    return np.column_stack(columns), np.concatenate(sds)

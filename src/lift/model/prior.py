@@ -1,0 +1,123 @@
+"""Draws from the prior: parameters, and campaigns as the model believes they come about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.model.design import Design
+from lift.model.hyper import natural
+from lift.model.predictor import design_matrix
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PriorDraw:
+    """One draw of everything unknown.
+
+    Attributes
+    ----------
+    values : ndarray, shape (d,)
+        Hyperparameters on their own scale, in the order of ``Design.hypers``.
+    coefficients : ndarray, shape (q,)
+        Baseline columns, posts' own deviations, group means, influencers.
+    amplitude : ndarray, shape (J,), log-lift-days at reference views
+    log_lift : ndarray, shape (n, J)
+        What each post adds to log downloads on each day.
+    log_mean : ndarray, shape (n,)
+        Log of the expected downloads per day.
+    """
+
+    values: FloatArray
+    coefficients: FloatArray
+    amplitude: FloatArray
+    log_lift: FloatArray
+    log_mean: FloatArray
+
+
+def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> PriorDraw:
+    """Return a draw from the prior, given the level of the first day.
+
+    Parameters
+    ----------
+    design : Design
+    first_level : float
+        Log downloads of the first day, apart from season, controls and posts.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    PriorDraw
+    """
+    z = rng.standard_normal((1, len(design.hypers)))
+    values = natural(z, design.hypers, design.mix)[0]
+    columns, prior_sd = design_matrix(design, values)
+    coefficients = prior_sd * rng.standard_normal(len(prior_sd))
+    steps = values[design.position("level_sd")] * rng.standard_normal(len(design.dates))
+    steps[0] = first_level
+    posts = design.posts
+    n_fixed, n_posts = design.fixed.shape[1], len(posts.ids)
+    means = coefficients[n_fixed + n_posts :]
+    n_groups = len(posts.groups)
+    amplitude = coefficients[n_fixed : n_fixed + n_posts] + posts.membership @ means[:n_groups]
+    has = posts.influencer >= 0
+    amplitude[has] += means[n_groups + posts.influencer[has]]
+    return PriorDraw(
+        values=values,
+        coefficients=coefficients,
+        amplitude=amplitude,
+        log_lift=columns[:, n_fixed : n_fixed + n_posts] * amplitude,
+        log_mean=np.cumsum(steps) + columns @ coefficients,
+    )
+
+
+def draw_downloads(design: Design, drawn: PriorDraw, rng: np.random.Generator) -> FloatArray:
+    """Return downloads per day under a draw from the prior.
+
+    Parameters
+    ----------
+    design : Design
+        Its likelihood says whether the downloads are lognormal or negative binomial counts.
+    drawn : PriorDraw
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Not rounded for the lognormal, whose Poisson part is left out: it is for large counts.
+    """
+    noise_sd = drawn.values[design.position("noise_sd")]
+    if design.likelihood == "lognormal":
+        return np.exp(drawn.log_mean + noise_sd * rng.standard_normal(len(drawn.log_mean)))
+    size = noise_sd**-2
+    rate = np.exp(drawn.log_mean) * rng.gamma(size, 1.0 / size, len(drawn.log_mean))
+    return np.asarray(rng.poisson(rate), dtype=np.float64)
+
+
+def true_effects(
+    design: Design, drawn: PriorDraw, downloads: FloatArray, members: NDArray[np.int64],
+    horizon_days: int,
+) -> float:  # fmt: skip
+    """Return the leave-one-out effect of a set of posts under a draw from the prior.
+
+    Parameters
+    ----------
+    design : Design
+    drawn : PriorDraw
+    downloads : ndarray, shape (n,)
+    members : ndarray of int
+        Positions of the posts.
+    horizon_days : int
+
+    Returns
+    -------
+    float
+        ``sum_t Y_t (1 - exp(-sum_{j in S} f_jt))`` over the union of the posts' windows.
+    """
+    since = np.arange(len(downloads))[:, None] - design.posts.day[members]
+    window = ((since >= 0) & (since <= horizon_days)).any(axis=1)
+    lost = -np.expm1(-drawn.log_lift[:, members].sum(axis=1))
+    return float((downloads * lost)[window].sum())
