@@ -33,7 +33,7 @@ def skeleton(name: str, config: dict[str, Any], start: float) -> dict[str, Any]:
         {
             "post_id": [f"post_{j:02d}" for j in range(n_posts)],
             "posted_at": (dates[0] + pd.to_timedelta(days, unit="D")).tz_localize("UTC"),
-            "influencer": rng.choice(INFLUENCERS, n_posts),
+            "influencer": rng.permutation(np.resize(INFLUENCERS, n_posts)),
             "platform": np.roll(np.resize(PLATFORMS, n_posts), rng.integers(2)),
             "creator_type": np.resize(np.repeat(CREATORS, [3, 1]), n_posts),
             "views": np.exp(rng.normal(12.0, 1.0, n_posts)),

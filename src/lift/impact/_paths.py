@@ -34,15 +34,18 @@ def forward(states, sds, first, duration, normals, out):
 
 
 @_jit
-def smooth(outcome, observed, regression, log_sds, start_sd, duration, m, normals, out):
+def smooth(
+    outcome, observed, regression, log_sds, start_sd, duration, starts, normals, out
+):  # fmt: skip
     """Fill ``out[i]`` with draws of level plus season over the pre-period, given coefficients.
 
     Simulate states and data, filter the difference to the data, smooth it backwards and add the
     simulation (Durbin & Koopman 2002, Biometrika 89:603, doi:10.1093/biomet/89.3.603).
-    ``regression`` (draw, row) is the controls' part; ``normals`` (draw, row + 1, 3) feed noise,
-    level and season; row 0 and the season's first entries start the states.
+    ``regression`` (draw, row) is the controls' part. Standard normals ``starts`` (draw, m) make the
+    first state, ``normals`` (draw, row, 2 or 3) noise, level and season.
     """
     n_draws, n = out.shape
+    m = starts.shape[1]
     state = np.zeros(m)
     mean = np.zeros(m)
     cov = np.zeros((m, m))
@@ -61,7 +64,7 @@ def smooth(outcome, observed, regression, log_sds, start_sd, duration, m, normal
         mean[:] = 0.0
         for k in range(m):
             cov[k, k] = start_sd * start_sd
-            state[k] = start_sd * normals[i, n, k]
+            state[k] = start_sd * starts[i, k]
         now = 1 if m > 1 else 0
         for t in range(n):
             signal = state[0] + (state[now] if m > 1 else 0.0)

@@ -89,6 +89,15 @@ def test_hostile_and_foreign_names_are_shown_as_they_are(svgs: dict[str, str]) -
     assert "<b>" not in svgs["forest"]
 
 
+def test_control_characters_leave_the_figure_well_formed(
+    tables: Mapping[str, pd.DataFrame],
+) -> None:
+    table = tables["platform"].assign(unit=["\x1b[31mred\x00", "a" * 60])
+    shown = texts(figures.to_svg(figures.post_forest(table), "a"))
+    assert "\ufffd[31mred\ufffd" in shown
+    assert "a" * 27 + "…" in shown
+
+
 def test_truth_is_marked_only_where_it_is_known(tables: Mapping[str, pd.DataFrame]) -> None:
     with_truth = figures.to_svg(figures.post_forest(tables["post"], truth={"p01": 1.0}), "a")
     without = figures.to_svg(figures.post_forest(tables["post"]), "a")

@@ -88,3 +88,9 @@ def test_days_do_not_depend_on_the_locale() -> None:
     assert wording.day(stamp) == "2026-03-01"
     assert wording.long_day(stamp) == "1 March 2026"
     assert wording.day(pd.NaT) == wording.long_day(pd.NaT) == "–"
+
+
+def test_names_are_one_line_and_cannot_command_a_terminal() -> None:
+    assert wording.name("  @mira\n\tof  Rome ") == "@mira of Rome"
+    assert wording.name("\x1b[31mred\x00\ud800") == "\ufffd[31mred\ufffd\ufffd"
+    assert wording.name("無印 👩‍🎤") == "無印 👩‍🎤"

@@ -1,0 +1,324 @@
+"""Compiled chain over hyperparameters and the set of controls, states and coefficients out.
+
+Each sweep changes the set by Gibbs steps on single controls and by exchanges of two, with the
+cross-products of the innovations fixed (O(1) a step after principal pivots), then moves the
+hyperparameters by random-walk Metropolis given the set. Moments come from a Chebyshev interpolant
+over the logs of the variance ratios; outside its box they are computed anew.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lift.impact._kernels import (
+    LOG_2PI,
+    _jit,
+    collapse,
+    draw_coefficients,
+    draw_state,
+    gain_of,
+    log_prior,
+    moments,
+    pivot,
+    ratios_of,
+    reduce_initial,
+)
+
+
+@_jit
+def pack(s, log_variance, mean, cov, out):
+    """Fill ``out`` with the lower triangle of ``s``, the log variance, ``mean`` and ``cov``."""
+    e = 0
+    for i in range(s.shape[0]):
+        for k in range(i + 1):
+            out[e] = s[i, k]
+            e += 1
+    out[e] = log_variance
+    e += 1
+    for i in range(mean.shape[0]):
+        for k in range(mean.shape[1]):
+            out[e] = mean[i, k]
+            e += 1
+    for i in range(cov.shape[0]):
+        for k in range(i + 1):
+            out[e] = cov[i, k]
+            e += 1
+
+
+@_jit
+def moments_at_nodes(log_ratios, columns, observed, duration, m, table):
+    """Fill ``table[:, node]`` with packed moments at each node."""
+    n, width = columns.shape
+    v = np.empty((n, width))
+    s = np.zeros((width, width))
+    mean = np.zeros((m, width))
+    cov = np.zeros((m, m))
+    packed = np.zeros(table.shape[0])
+    for i in range(log_ratios.shape[0]):
+        log_variance = moments(
+            columns, observed, np.exp(2.0 * log_ratios[i]), duration, v, s, mean, cov
+        )
+        pack(s, log_variance, mean, cov, packed)
+        table[:, i] = packed
+
+
+@_jit
+def node_weights(at, low, high, n_nodes, parts, out):
+    """Fill barycentric weights of a product of Chebyshev grids; return whether ``at`` is inside."""
+    total = 1
+    out[0] = 1.0
+    for axis in range(at.shape[0]):
+        count = n_nodes[axis]
+        x = (2.0 * at[axis] - low[axis] - high[axis]) / (high[axis] - low[axis])
+        if not -1.0 <= x <= 1.0:
+            return False
+        norm = 0.0
+        hit = -1
+        for i in range(count):
+            angle = (2.0 * i + 1.0) * math.pi / (2.0 * count)
+            gap = x - math.cos(angle)
+            if abs(gap) < 1e-14:
+                hit = i
+                break
+            parts[i] = math.sin(angle) / gap * (1.0 - 2.0 * (i % 2))
+            norm += parts[i]
+        for i in range(count):
+            if hit >= 0:
+                parts[i] = 1.0 if i == hit else 0.0
+            else:
+                parts[i] /= norm
+        for i in range(total - 1, -1, -1):
+            base = out[i]
+            for k in range(count - 1, -1, -1):
+                out[i * count + k] = base * parts[k]
+        total *= count
+    return True
+
+
+@_jit
+def entry(table, weights, row):
+    """Return one interpolated entry."""
+    total = 0.0
+    for i in range(weights.shape[0]):
+        total += table[row, i] * weights[i]
+    return total
+
+
+@_jit
+def interpolate_all(table, weights, s, mean, cov):
+    """Fill all moments from the interpolant; return the log variance."""
+    packed = np.dot(table, weights)
+    e = 0
+    for i in range(s.shape[0]):
+        for k in range(i + 1):
+            s[i, k] = packed[e]
+            e += 1
+    log_variance = packed[e]
+    e += 1
+    for i in range(mean.shape[0]):
+        for k in range(mean.shape[1]):
+            mean[i, k] = packed[e]
+            e += 1
+    for i in range(cov.shape[0]):
+        for k in range(i + 1):
+            cov[i, k] = packed[e]
+            e += 1
+    return log_variance
+
+
+@_jit
+def _log_given(
+    log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var, precision,
+    shapes, rates, limits, table, low, high, n_nodes, parts, weights, small, small_precision,
+    every, ratios, a, b,
+):  # fmt: skip
+    """Return the log posterior density of hyperparameters given the set of controls."""
+    value = log_prior(log_sd, shapes, rates, limits)
+    if value == -np.inf:
+        return value
+    variance = math.exp(2.0 * log_sd[0])
+    ratios_of(log_sd, ratios)
+    at = log_sd[1:] - log_sd[0]
+    width = columns.shape[1]
+    size = 1 + m + n_used
+    for i in range(n_used):
+        for k in range(n_used):
+            small_precision[i, k] = precision[used[i], used[k]]
+    if table.shape[1] > 0 and node_weights(at, low, high, n_nodes, parts, weights):
+        for i in range(size):
+            row = i if i <= m else 1 + m + used[i - 1 - m]
+            for k in range(i + 1):
+                column = k if k <= m else 1 + m + used[k - 1 - m]
+                high_index = max(row, column)
+                low_index = min(row, column)
+                small[i, k] = entry(table, weights, high_index * (high_index + 1) // 2 + low_index)
+        log_variance = entry(table, weights, width * (width + 1) // 2)
+        value += collapse(
+            small[:size, :size], m, every, n_used, small_precision, variance, start_var, a, b
+        )
+    else:
+        n = columns.shape[0]
+        some = np.empty((n, size))
+        for i in range(size):
+            some[:, i] = columns[:, i if i <= m else 1 + m + used[i - 1 - m]]
+        own = np.zeros((size, size))
+        mean = np.zeros((m, size))
+        cov = np.zeros((m, m))
+        log_variance = moments(
+            some, observed, ratios, duration, np.empty((n, size)), own, mean, cov
+        )
+        value += collapse(own, m, every, n_used, small_precision, variance, start_var, a, b)
+    return value - 0.5 * (log_variance + n_observed * (LOG_2PI + 2.0 * log_sd[0]))
+
+
+@_jit
+def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchanges):
+    """Make one Gibbs scan over single controls and ``n_exchanges`` exchanges of in for out."""
+    p = prior.shape[0]
+    for j in range(p):
+        if always[j]:
+            continue
+        rise = gain_of(joint, prior, j, variance)
+        rise += -log_odds[j] if inside[j] else log_odds[j]
+        if math.log(rng.random()) < -math.log1p(math.exp(min(-rise, 700.0))):
+            pivot(joint, j)
+            pivot(prior, j)
+            inside[j] = not inside[j]
+    members = np.empty(p, dtype=np.int64)
+    others = np.empty(p, dtype=np.int64)
+    for _ in range(n_exchanges):
+        n_in = 0
+        n_out = 0
+        for j in range(p):
+            if inside[j]:
+                if not always[j]:
+                    members[n_in] = j
+                    n_in += 1
+            elif log_odds[j] > -np.inf:
+                others[n_out] = j
+                n_out += 1
+        if n_in == 0 or n_out == 0:
+            return
+        i = members[min(int(rng.random() * n_in), n_in - 1)]
+        j = others[min(int(rng.random() * n_out), n_out - 1)]
+        det = joint[i, i] * joint[j, j] - joint[i, j] * joint[j, i]
+        det_prior = prior[i, i] * prior[j, j] - prior[i, j] * prior[j, i]
+        fit = joint[p, i] * (joint[j, j] * joint[i, p] - joint[i, j] * joint[j, p])
+        fit += joint[p, j] * (joint[i, i] * joint[j, p] - joint[j, i] * joint[i, p])
+        rise = 0.5 * fit / (det * variance) + 0.5 * math.log(det_prior / det)
+        rise += log_odds[j] - log_odds[i]
+        if math.log(rng.random()) < rise:
+            pivot(joint, j)
+            pivot(joint, i)
+            pivot(prior, j)
+            pivot(prior, i)
+            inside[i] = False
+            inside[j] = True
+
+
+@_jit
+def run_chain(
+    rng, log_sd, inside, n_keep, n_sweeps, n_moves, n_exchanges, step, columns, observed, duration,
+    start_var, precision, log_odds, always, shapes, rates, limits, table, low, high, n_nodes,
+    log_sds, coefficients, states,
+):  # fmt: skip
+    """Run ``n_keep`` times ``n_sweeps`` sweeps of ``n_moves`` moves; keep a draw after each.
+
+    Changes ``log_sd`` and ``inside`` in place to where the chain ends; returns the share of moves
+    that were accepted.
+    """
+    n, width = columns.shape
+    m = states.shape[1]
+    p = width - 1 - m
+    dim = log_sd.shape[0]
+    n_observed = 0
+    for t in range(n):
+        n_observed += observed[t]
+    v = np.empty((n, width) if table.shape[1] == 0 else (1, 1))
+    s = np.zeros((width, width))
+    mean = np.zeros((m, width))
+    cov = np.zeros((m, m))
+    ratios = np.zeros(dim - 1)
+    joint = np.zeros((p + 1, p + 1))
+    prior = np.zeros((p, p))
+    a = np.zeros((m + p, m + p))
+    b = np.zeros(m + p)
+    small = np.zeros((width, width))
+    small_precision = np.zeros((p, p))
+    every = np.arange(p)
+    work = np.zeros((m, m))
+    drawn = np.zeros(m + p)
+    normals = np.zeros(2 * m + p)
+    used = np.zeros(p, dtype=np.int64)
+    parts = np.zeros(max(1, n_nodes.max()))
+    weights = np.zeros(max(1, table.shape[1]))
+    proposed = np.zeros(dim)
+    accepted = 0
+    for kept in range(n_keep):
+        for _ in range(n_sweeps):
+            variance = math.exp(2.0 * log_sd[0])
+            ratios_of(log_sd, ratios)
+            at = log_sd[1:] - log_sd[0]
+            if table.shape[1] > 0 and node_weights(at, low, high, n_nodes, parts, weights):
+                interpolate_all(table, weights, s, mean, cov)
+            else:
+                if v.shape[0] < n:
+                    v = np.empty((n, width))
+                moments(columns, observed, ratios, duration, v, s, mean, cov)
+            reduce_initial(s, m, precision, variance, start_var, joint)
+            prior[:] = precision
+            for j in range(p):
+                if inside[j]:
+                    pivot(joint, j)
+                    pivot(prior, j)
+            _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchanges)
+            n_used = 0
+            for j in range(p):
+                if inside[j]:
+                    used[n_used] = j
+                    n_used += 1
+            current = _log_given(
+                log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var,
+                precision, shapes, rates, limits, table, low, high, n_nodes, parts, weights,
+                small, small_precision, every, ratios, a, b,
+            )  # fmt: skip
+            for _ in range(n_moves):
+                for i in range(dim):
+                    normals[i] = rng.standard_normal()
+                for i in range(dim):
+                    proposed[i] = log_sd[i]
+                    for k in range(i + 1):
+                        proposed[i] += step[i, k] * normals[k]
+                value = _log_given(
+                    proposed, used, n_used, columns, observed, n_observed, duration, m, start_var,
+                    precision, shapes, rates, limits, table, low, high, n_nodes, parts, weights,
+                    small, small_precision, every, ratios, a, b,
+                )  # fmt: skip
+                if math.log(rng.random()) < value - current:
+                    current = value
+                    log_sd[:] = proposed
+                    accepted += 1
+        variance = math.exp(2.0 * log_sd[0])
+        ratios_of(log_sd, ratios)
+        at = log_sd[1:] - log_sd[0]
+        if table.shape[1] > 0 and node_weights(at, low, high, n_nodes, parts, weights):
+            interpolate_all(table, weights, s, mean, cov)
+        else:
+            if v.shape[0] < n:
+                v = np.empty((n, width))
+            moments(columns, observed, ratios, duration, v, s, mean, cov)
+        collapse(s, m, used, n_used, precision, variance, start_var, a, b)
+        for i in range(2 * m + p):
+            normals[i] = rng.standard_normal()
+        sd = math.exp(log_sd[0])
+        draw_coefficients(a, b, m + n_used, sd, normals, drawn)
+        log_sds[kept] = log_sd
+        coefficients[kept] = 0.0
+        for k in range(n_used):
+            coefficients[kept, used[k]] = drawn[m + k]
+        draw_state(
+            mean, cov, m, used, n_used, drawn, sd, normals[m + p :], work, states[kept]
+        )
+    return accepted / (n_keep * n_sweeps * n_moves)
