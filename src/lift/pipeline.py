@@ -19,6 +19,7 @@ from lift.data.campaign import Campaign
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.registry import engine_named
 from lift.errors import DiagnosticsError, InputError, Problem
+from lift.model.design import build_design
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 
@@ -157,7 +158,7 @@ def analyse(
     Raises
     ------
     InputError
-        If the campaign has no post, or a post none of whose days was observed.
+        As :func:`check`.
     EngineError
         If the engine cannot fit this model to these data.
     DiagnosticsError
@@ -166,7 +167,7 @@ def analyse(
     spec = spec or ModelSpec()
     sampler = engine_named(engine)
     settings = SampleSettings(draws, chains, seed, workers or os.cpu_count() or 1)
-    _check_posts(campaign, spec)
+    check(campaign, spec)
     begun = time.perf_counter()
     posterior = sampler(campaign, spec, settings, progress)
     seconds = {"fit": time.perf_counter() - begun}
@@ -184,6 +185,36 @@ def analyse(
         campaign=campaign,
         truth=truth,
     )
+
+
+def check(campaign: Campaign, spec: ModelSpec) -> None:
+    """Check that a campaign and a specification go together; nothing is fitted.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        One market.
+    spec : ModelSpec
+
+    Raises
+    ------
+    InputError
+        If no post reaches the market, or no day of a post's horizon was observed.
+    EngineError
+        If the model cannot be built on these data.
+    """
+    problems = []
+    if not len(campaign.posts):
+        what = f"at least one post must reach the market {campaign.markets[0]!r}, found none"
+        problems.append(what)
+    for post in campaign.unobserved_posts(spec.horizon_days):
+        problems.append(
+            f"a day of the {spec.horizon_days}-day horizon of every post must be observed, "
+            f"found none for {post!r}; remove the post or add its days"
+        )
+    if problems:
+        raise InputError([Problem("posts", problem) for problem in problems])
+    build_design(campaign, spec)
 
 
 def load(folder: str | Path) -> Analysis:
@@ -209,23 +240,6 @@ def load(folder: str | Path) -> Analysis:
     return Analysis(run.posterior, run.spec, run.manifest, truth=run.truth)
 
 
-def _check_posts(campaign: Campaign, spec: ModelSpec) -> None:
-    if not len(campaign.posts):
-        what = f"at least one post must reach the market {campaign.markets[0]!r}, found none"
-        raise InputError([Problem("posts", what)])
-    if lost := campaign.unobserved_posts(spec.horizon_days):
-        raise InputError(
-            [
-                Problem(
-                    "posts",
-                    f"a day of the {spec.horizon_days}-day horizon of every post must be observed, "
-                    f"found none for {post!r}; remove the post or add its days",
-                )
-                for post in lost
-            ]
-        )
-
-
 def _manifest(
     campaign: Campaign,
     spec: ModelSpec,
@@ -246,7 +260,7 @@ def _manifest(
         draws=settings.draws,
         chains=settings.chains,
         engine=str(posterior.attrs["engine"]),
-        settings={},
+        settings={"draws": settings.draws, "chains": settings.chains},
         diagnostics=posterior.sample_stats,
         seconds=seconds,
         notices=campaign.notices,

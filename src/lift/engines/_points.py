@@ -34,7 +34,7 @@ from lift.engines._kernels import (
 
 
 @_jit
-def _prepare_posts(
+def prepare_posts(
     theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
 ):
     """Fill the scaled kernels of all posts at one point."""
@@ -101,7 +101,7 @@ def lognormal_points(
     noise = np.zeros(n)
     for i in range(thetas.shape[0]):
         theta = thetas[i]
-        _prepare_posts(
+        prepare_posts(
             theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
         )
         prior_spread(theta, layout, fixed_sd, mean_sd, n_posts, spread)
@@ -164,7 +164,7 @@ def count_points(
     draws = normals.shape[0] > 0
     for i in range(thetas.shape[0]):
         theta = thetas[i]
-        _prepare_posts(
+        prepare_posts(
             theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
         )
         prior_spread(theta, layout, fixed_sd, mean_sd, n_posts, spread)

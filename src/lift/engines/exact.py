@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from lift.data.campaign import Campaign
+from lift.engines._dual import dual_points
 from lift.engines._points import count_points, lognormal_points
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.importance import Weighted, integrate
@@ -53,8 +55,9 @@ class ExactModel:
     arguments : tuple
         Arrays in the order that the kernels take them, from ``layout`` to ``start_var``.
     n_coefficients : int
-    counts : bool
-        Whether the likelihood is for counts.
+    form : "primal", "dual" or "counts"
+        Which kernel evaluates it: lognormal with fewer or with more coefficients than days, or
+        counts.
     start : ndarray, shape (n,)
         Where Newton's method starts on the log scale (counts).
     workers : int
@@ -63,14 +66,15 @@ class ExactModel:
     design: Design
     arguments: tuple[object, ...]
     n_coefficients: int
-    counts: bool
+    form: Literal["primal", "dual", "counts"]
     start: FloatArray
     workers: int
 
     @property
     def n_normals(self) -> int:
         """Standard normal numbers that one draw of the coefficients takes."""
-        return self.n_coefficients + (len(self.design.dates) if self.counts else 0)
+        per_day = {"primal": 0, "dual": 2, "counts": 1}[self.form]
+        return self.n_coefficients + per_day * len(self.design.dates)
 
     def evaluate(self, z: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the log posterior density of points and a draw of the coefficients at each.
@@ -97,8 +101,10 @@ class ExactModel:
         def run(task: slice) -> None:
             mine = (thetas[task], normals[task] if wanted else EMPTY, *self.arguments)
             out = (values[task], gammas[task] if wanted else EMPTY)
-            if self.counts:
+            if self.form == "counts":
                 count_points(*mine, self.start, *out)
+            elif self.form == "dual":
+                dual_points(*mine, *out)
             else:
                 lognormal_points(*mine, *out)
 
@@ -166,11 +172,12 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
         mean_sd,
         design.level_start_sd**2,
     )
+    n_coefficients = fixed.shape[1] + n_posts + len(mean_sd)
     return ExactModel(
         design=design,
         arguments=arguments,
-        n_coefficients=fixed.shape[1] + n_posts + len(mean_sd),
-        counts=counts,
+        n_coefficients=n_coefficients,
+        form="counts" if counts else _cheaper_form(design, n_coefficients, len(mean_sd)),
         start=_start(design) if counts else np.empty(0),
         workers=workers,
     )
@@ -267,12 +274,23 @@ def _resample(
         coefficients.append(weighted.extras[chain, index])
         repeated.append(np.append(False, index[1:] == index[:-1]))
     points, gammas, again = np.stack(picked), np.stack(coefficients), np.stack(repeated)
-    if model.counts or not again.any():
+    if model.form == "counts" or not again.any():
         return points, gammas, 0
     rng = stream(settings.seed, "coefficients", "repeats")
     normals = rng.standard_normal((int(again.sum()), model.n_normals))
     gammas[again] = model.evaluate(points[again], normals)[1]
     return points, gammas, len(normals)
+
+
+def _cheaper_form(
+    design: Design, n_coefficients: int, n_means: int
+) -> Literal["primal", "dual"]:
+    """Return the form of the likelihood that takes fewer floating-point operations."""
+    n, n_posts = len(design.dates), len(design.posts.ids)
+    primal = n * n_coefficients**2 / 2 + n_coefficients**3 / 3
+    rank = n_coefficients - n_posts
+    dual = n**3 / 3 + n**2 * rank + n_posts * design.window_days**2
+    return "dual" if dual < primal else "primal"
 
 
 def _start(design: Design) -> FloatArray:

@@ -1,12 +1,14 @@
 """Compiled moments of the single-intervention model with the states integrated out.
 
 Local level plus an optional evolving season in dummy form, in units where the observation variance
-is one. Filters start from a known zero state; the unknown initial states are columns of the design,
-so that everything here depends on the two variance ratios alone. The season lives in a ring of
+is one. Filters start from a known zero state; the unknown initial states are coefficients, so that
+everything here depends on the two variance ratios alone. Their columns hold zeros and start from
+the state -1: the innovations are those of the signal that the initial state would send, and the
+predicted means are those of the state less what is left of the initial state. The season lives in a ring of
 ``period - 1`` slots: the newest effect, minus the sum of all slots plus noise, overwrites the
 oldest, and nothing is shifted.
 
-Column order: outcome, initial states, controls. State order: level, season slots.
+Column order: outcome, initial states (all zero), controls. State order: level, season slots.
 """
 
 from __future__ import annotations
@@ -24,24 +26,6 @@ _jit = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @_jit
-def initial_columns(out, duration):
-    """Fill ``out[t, i]`` with the signal on day ``t`` of a unit in initial state ``i``."""
-    n, m = out.shape
-    state = np.eye(m)
-    now = 1
-    for t in range(n):
-        for i in range(m):
-            out[t, i] = state[0, i] + (state[now, i] if m > 1 else 0.0)
-        if m > 1 and (t + 1) % duration == 0:
-            now = now + 1 if now + 1 < m else 1
-            for i in range(m):
-                total = 0.0
-                for k in range(1, m):
-                    total += state[k, i]
-                state[now, i] = -total
-
-
-@_jit
 def filter_level(columns, observed, level_ratio, v, mean, cov):
     """Filter all columns by a local level; return the sum of log innovation variances.
 
@@ -51,6 +35,7 @@ def filter_level(columns, observed, level_ratio, v, mean, cov):
     n, width = columns.shape
     mean[:] = 0.0
     centre = mean[0]
+    centre[1] = -1.0
     variance = 0.0
     log_variance = 0.0
     for t in range(n):
@@ -79,6 +64,8 @@ def filter_season(columns, observed, level_ratio, season_ratio, duration, v, mea
     m = cov.shape[0]
     mean[:] = 0.0
     cov[:] = 0.0
+    for i in range(m):
+        mean[i, 1 + i] = -1.0
     gain = np.zeros(m)
     error = np.zeros(width)
     now = 1

@@ -72,7 +72,7 @@ def baseline_blocks(campaign: Campaign, spec: BaselineSpec, *, log_scale: bool) 
     dates = campaign.dates
     blocks = []
     if spec.week:
-        columns = weekday_contrasts()[dates.dayofweek.to_numpy()]
+        columns = weekday_contrasts()[dates.day_of_week.to_numpy()]
         labels = tuple(f"contrast_{k + 1}" for k in range(6))
         blocks.append(Block("week", labels, columns, np.full(6, spec.week_sd)))
     n_pairs = spec.year_harmonics
@@ -88,7 +88,7 @@ def baseline_blocks(campaign: Campaign, spec: BaselineSpec, *, log_scale: bool) 
 
 
 def _year(dates: pd.DatetimeIndex, n_pairs: int, sd: float) -> Block:
-    phase = 2 * np.pi * (dates.dayofyear.to_numpy() - 1) / DAYS_PER_YEAR
+    phase = 2 * np.pi * (dates.day_of_year.to_numpy() - 1) / DAYS_PER_YEAR
     pairs = np.arange(1, n_pairs + 1)
     waves = np.stack([np.sin(phase[:, None] * pairs), np.cos(phase[:, None] * pairs)], axis=2)
     labels = tuple(f"{wave}_{k}" for k in pairs for wave in ("sin", "cos"))

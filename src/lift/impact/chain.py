@@ -1,0 +1,156 @@
+"""Several chains over hyperparameters and sets of controls, warmed up and tuned together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.impact._chain import moments_at_nodes, node_weights, run_chain
+from lift.impact.model import ImpactModel
+from lift.rng import stream
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+PILOT_ROUNDS = 4
+PILOT_SWEEPS = 12
+PILOT_MOVES = 8
+WARM_ROUNDS = 3
+WARM_SWEEPS = 40
+MOVES_PER_DIMENSION = 6
+EXCHANGES = 4
+FIRST_STEPS = (0.05, 0.15, 0.5)
+# The box of the interpolant: the pilot's range and this many of its sds and logs beyond.
+BOX_SDS = 5.0
+BOX_MARGIN = 0.2
+# exp(-DIGITS) is the error the grid is sized for; the nearest singularity of the moments lies
+# half a pi off the real axis of the log ratios.
+DIGITS = 23.0
+MIN_NODES = 8
+ACCURACY = 1e-8
+
+
+class _Runner:
+    """The arguments that every call of the compiled chain shares."""
+
+    def __init__(self, model: ImpactModel) -> None:
+        self.model = model
+        dim = len(model.start) - 1
+        self.table = np.empty((1, 0))
+        self.low, self.high = np.zeros(dim), np.ones(dim)
+        self.n_nodes = np.ones(dim, dtype=np.int64)
+
+    def run(
+        self,
+        rng: np.random.Generator,
+        log_sd: FloatArray,
+        inside: BoolArray,
+        step: FloatArray,
+        n_keep: int,
+        n_moves: int,
+    ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+        """Return log sds, coefficients and states kept, and the share of accepted moves."""
+        model = self.model
+        log_sds = np.empty((n_keep, len(log_sd)))
+        coefficients = np.empty((n_keep, model.n_controls))
+        states = np.empty((n_keep, model.n_states))
+        accepted = run_chain(
+            rng, log_sd, inside, n_keep, 1, n_moves, EXCHANGES, step, model.columns,
+            model.observed, model.duration, model.prior.start_sd**2, model.prior.precision,
+            model.log_odds, model.always, model.shapes, model.rates, np.log(model.prior.limits),
+            self.table, self.low, self.high, self.n_nodes, log_sds, coefficients, states,
+        )  # fmt: skip
+        return log_sds, coefficients, states, accepted
+
+    def interpolate(self, log_sds: FloatArray, rng: np.random.Generator, n_sweeps: int) -> None:
+        """Tabulate the moments around the log ratios of the pilot, if that is cheaper.
+
+        The table is dropped where it misses the moments at random points of its box.
+        """
+        at = log_sds[:, 1:] - log_sds[:, :1]
+        margin = BOX_SDS * at.std(axis=0) + BOX_MARGIN
+        low, high = at.min(axis=0) - margin, at.max(axis=0) + margin
+        half = (high - low) / np.pi
+        rho = half**-1 + np.sqrt(1.0 + half**-2)
+        n_nodes = np.maximum(MIN_NODES, np.ceil(DIGITS / np.log(rho))).astype(np.int64)
+        if n_nodes.prod() > n_sweeps:
+            return
+        grids = [
+            lo + (hi - lo) * (1.0 + np.cos((2 * np.arange(n) + 1) * np.pi / (2 * n))) / 2.0
+            for lo, hi, n in zip(low, high, n_nodes, strict=True)
+        ]
+        table = self._moments(_product(grids))
+        probes = low + (high - low) * rng.random((3, len(low)))
+        truth = self._moments(probes)
+        weights = np.empty((len(probes), table.shape[1]))
+        for probe, row in zip(probes, weights, strict=True):
+            node_weights(probe, low, high, n_nodes, np.empty(n_nodes.max()), row)
+        found = table @ weights.T
+        scale = np.abs(truth).max(axis=1, keepdims=True)
+        if np.all(np.abs(found - truth) <= ACCURACY * np.maximum(scale, 1e-3)):
+            self.table, self.low, self.high, self.n_nodes = table, low, high, n_nodes
+
+    def _moments(self, log_ratios: FloatArray) -> FloatArray:
+        """Return packed moments at points (n, 1 or 2), one column per point."""
+        model = self.model
+        m, width = model.n_states, model.columns.shape[1]
+        n_entries = width * (width + 1) // 2 + 1 + m * width + m * (m + 1) // 2
+        table = np.empty((n_entries, len(log_ratios)))
+        moments_at_nodes(log_ratios, model.columns, model.observed, model.duration, m, table)
+        return table
+
+
+def _product(grids: Sequence[FloatArray]) -> FloatArray:
+    """Return all combinations of the grids' points, the last grid running fastest."""
+    mesh = np.meshgrid(*grids, indexing="ij")
+    return np.ascontiguousarray(np.stack([axis.ravel() for axis in mesh], axis=1))
+
+
+def _step(log_sds: FloatArray) -> FloatArray:
+    """Return the factor of random-walk steps tuned to draws (n, d) (Gelman, Roberts & Gilks)."""
+    dim = log_sds.shape[1]
+    cov = np.cov(log_sds.T).reshape(dim, dim) + 1e-6 * np.eye(dim)
+    return 2.38 / np.sqrt(dim) * np.linalg.cholesky(cov)
+
+
+def sample_chains(
+    model: ImpactModel, n_draws: int, n_chains: int, seed: int
+) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+    """Return draws of ``n_chains`` chains that start from different sets of controls.
+
+    A pilot chain finds where the hyperparameters are; all chains then warm up and tune their steps
+    together before any draw is kept.
+
+    Returns
+    -------
+    log_sds : ndarray, shape (chain, draw, 2 or 3)
+    coefficients : ndarray, shape (chain, draw, p)
+    states : ndarray, shape (chain, draw, m)
+    acceptance : float
+        Share of accepted moves among those kept.
+    """
+    dim = len(model.start)
+    runner = _Runner(model)
+    rng = stream(seed, "impact", "pilot")
+    log_sd = model.start.copy()
+    inside = model.always | (rng.random(model.n_controls) < model.prior.inclusion)
+    step = np.diag(FIRST_STEPS[:dim])
+    for _ in range(PILOT_ROUNDS):
+        pilot = runner.run(rng, log_sd, inside, step, PILOT_SWEEPS, PILOT_MOVES)[0]
+        step = 0.5 * _step(pilot) + 0.2 * np.diag(FIRST_STEPS[:dim])
+    n_moves = MOVES_PER_DIMENSION * dim
+    warm = n_chains * WARM_ROUNDS * WARM_SWEEPS
+    runner.interpolate(pilot, rng, warm + n_chains * n_draws)
+
+    rngs = [stream(seed, "impact", f"chain {chain}") for chain in range(n_chains)]
+    places = [pilot[int(own.integers(len(pilot)))].copy() for own in rngs]
+    sets = [model.always | (own.random(model.n_controls) < model.prior.inclusion) for own in rngs]
+    starts = list(zip(rngs, places, sets, strict=True))
+    for _ in range(WARM_ROUNDS):
+        rounds = [runner.run(*start, step, WARM_SWEEPS, n_moves)[0] for start in starts]
+        step = _step(np.concatenate(rounds))
+    kept = [runner.run(*start, step, n_draws, n_moves) for start in starts]
+    log_sds, coefficients, states, accepted = zip(*kept, strict=True)
+    return np.stack(log_sds), np.stack(coefficients), np.stack(states), float(np.mean(accepted))

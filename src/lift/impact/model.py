@@ -1,0 +1,120 @@
+"""The single-intervention model of one pre-period, packed for the compiled kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.impact._points import evaluate_points
+from lift.impact.prior import ImpactPrior
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+# The season's sd has a nearly flat prior on the log scale: a search starts above its guess.
+SEASON_START = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class ImpactModel:
+    """One pre-period packed for the compiled kernels.
+
+    Attributes
+    ----------
+    columns : ndarray, shape (n, 1 + m + p)
+        Outcome less its prior mean, zeros for the m initial states, the p controls.
+    observed : ndarray of bool, shape (n,)
+    period, duration : int
+        Seasons in a cycle (1: none) and rows in a season.
+    prior : ImpactPrior
+    """
+
+    columns: FloatArray
+    observed: BoolArray
+    period: int
+    duration: int
+    prior: ImpactPrior
+
+    @property
+    def n_states(self) -> int:
+        """States of level and season."""
+        return max(1, self.period)
+
+    @property
+    def n_controls(self) -> int:
+        """Controls, in the model or not."""
+        return self.columns.shape[1] - 1 - self.n_states
+
+    @property
+    def always(self) -> BoolArray:
+        """Controls that cannot be left out."""
+        return self.prior.inclusion >= 1.0
+
+    @property
+    def log_odds(self) -> FloatArray:
+        """Prior log odds of inclusion, 0 for controls that cannot be left out."""
+        share = np.where(self.always, 0.5, self.prior.inclusion)
+        return np.log(share) - np.log1p(-share)
+
+    @property
+    def shapes(self) -> FloatArray:
+        """Shapes of the gamma priors of the precisions."""
+        return self.prior.degrees / 2.0
+
+    @property
+    def rates(self) -> FloatArray:
+        """Rates of the gamma priors of the precisions."""
+        return self.prior.degrees / 2.0 * self.prior.guesses**2
+
+    @property
+    def start(self) -> FloatArray:
+        """Log sds at which a search may start."""
+        start = np.log(self.prior.guesses)
+        if len(start) == 3:
+            start[2] += SEASON_START
+        return start
+
+
+def pack_model(
+    outcome: FloatArray, controls: FloatArray, prior: ImpactPrior, *, period: int, duration: int
+) -> ImpactModel:
+    """Return a pre-period ready for sampling; NaN in ``outcome`` (n,) is not observed."""
+    observed = np.isfinite(outcome)
+    centred = np.where(observed, outcome - prior.start_mean, 0.0)
+    columns = np.ascontiguousarray(np.column_stack([centred, np.zeros((len(outcome), max(1, period))), controls]))
+    return ImpactModel(columns, observed, period, duration, prior)
+
+
+def evaluate(
+    model: ImpactModel, log_sds: FloatArray, rng: np.random.Generator | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return log posterior densities with all sets of controls summed and, given ``rng``, draws.
+
+    Parameters
+    ----------
+    model : ImpactModel
+    log_sds : ndarray, shape (n, 2 or 3)
+    rng : Generator, optional
+
+    Returns
+    -------
+    values : ndarray, shape (n,)
+        The constants of the priors of the sds and of the sets are left out.
+    coefficients : ndarray, shape (n, p)
+    states : ndarray, shape (n, m)
+    """
+    n, m, p = len(log_sds), model.n_states, model.n_controls
+    values = np.empty(n)
+    coefficients = np.zeros((n, p))
+    states = np.zeros((n, m))
+    normals = np.empty((0, 0)) if rng is None else rng.standard_normal((n, p + 2 * m))
+    uniforms = np.empty(0) if rng is None else rng.random(n)
+    evaluate_points(
+        log_sds, normals, uniforms, model.columns, model.observed, model.duration,
+        model.prior.start_sd**2, model.prior.precision, model.log_odds,
+        np.flatnonzero(model.always), np.flatnonzero(~model.always), model.shapes, model.rates,
+        np.log(model.prior.limits), values, coefficients, states,
+    )  # fmt: skip
+    return values, coefficients, states

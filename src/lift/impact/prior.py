@@ -1,0 +1,98 @@
+"""The priors that R's CausalImpact 1.3 and bsts put on a model, computed from the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+LEVEL_DF = 32.0
+SEASON_GUESS = 0.01
+SEASON_DF = 0.01
+EXPECTED_CONTROLS = 3.0
+EXPECTED_R2 = 0.8
+NOISE_DF = 50.0
+NOISE_DF_ALONE = 0.01
+NOISE_LIMIT = 1.2
+SLAB_ROWS = 0.01
+SLAB_SHRINKAGE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class ImpactPrior:
+    """What is believed before seeing the outcome.
+
+    Attributes
+    ----------
+    start_mean, start_sd : float
+        The level on the first row is normal with these; season states have mean 0, the same sd.
+    guesses, degrees, limits : ndarray, shape (2,) or (3,)
+        Noise, level and, if there is one, season: 1 / sd^2 is gamma with shape ``degrees / 2`` and
+        rate ``degrees / 2 * guess^2``; the sd is at most its limit.
+    precision : ndarray, shape (p, p)
+        Coefficients in the model are normal with mean 0 and precision
+        ``precision[in, in] / noise_sd^2``.
+    inclusion : ndarray, shape (p,)
+        Prior probability that a control is in the model.
+    """
+
+    start_mean: float
+    start_sd: float
+    guesses: FloatArray
+    degrees: FloatArray
+    limits: FloatArray
+    precision: FloatArray
+    inclusion: FloatArray
+
+
+def prior_from_data(
+    outcome: FloatArray, controls: FloatArray, *, level_sd: float, season: bool
+) -> ImpactPrior:
+    """Return R's priors.
+
+    Parameters
+    ----------
+    outcome : ndarray, shape (n,)
+        The pre-period; NaN is not observed. The first entry is observed.
+    controls : ndarray, shape (rows, p)
+        The rows that the slab may look at: those of the pre-period or all that are modelled.
+    level_sd : float
+        Guess of the level's daily sd in units of the outcome's sd.
+    season : bool
+
+    Returns
+    -------
+    ImpactPrior
+
+    Notes
+    -----
+    bsts always keeps the intercept out (it gives a column without variance no chance to enter) but
+    counts it among the columns that share the expected model size of three. The slab is worth 0.01
+    rows of the controls' cross-products, moved half-way to their diagonal (Zellner's g-prior as in
+    Scott & Varian 2014, doi:10.1504/IJMMNO.2014.059942).
+    """
+    spread = float(np.nanstd(outcome, ddof=1))
+    n_rows, p = controls.shape
+    if p:
+        noise = (float(np.sqrt(1.0 - EXPECTED_R2)) * spread, NOISE_DF)
+    else:
+        noise = (spread, NOISE_DF_ALONE)
+    rows = [(*noise, NOISE_LIMIT * spread), (level_sd * spread, LEVEL_DF, spread)]
+    if season:
+        rows.append((SEASON_GUESS * spread, SEASON_DF, spread))
+    guesses, degrees, limits = np.array(rows).T
+    cross = controls.T @ controls / n_rows
+    precision = (1.0 - SLAB_SHRINKAGE) * cross + SLAB_SHRINKAGE * np.diag(np.diag(cross))
+    return ImpactPrior(
+        start_mean=float(outcome[0]),
+        start_sd=spread,
+        guesses=guesses,
+        degrees=degrees,
+        limits=limits,
+        precision=SLAB_ROWS * precision,
+        inclusion=np.full(p, min(1.0, EXPECTED_CONTROLS / (p + 1.0))),
+    )

@@ -1,0 +1,135 @@
+"""Draws of the single-intervention model: hyperparameters, controls in the model, last state.
+
+States and coefficients are integrated out. Where few controls may enter or stay out, all sets are
+summed and the hyperparameters are integrated by importance sampling; with many, chains move over
+sets and hyperparameters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from lift.engines.importance import Weighted, integrate
+from lift.errors import DiagnosticsError
+from lift.impact.chain import sample_chains
+from lift.impact.model import ImpactModel, evaluate
+from lift.rng import stream
+
+FloatArray = NDArray[np.float64]
+
+MAX_SUMMED = 6
+BAD_K = 0.7
+WEIGHT_DIGITS = 9
+# Rough posterior sds of the log sds of noise, level and season: the scale of the coordinates.
+WIDTHS = (0.2, 0.15, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class ImpactDraws:
+    """Posterior draws given the pre-period.
+
+    Attributes
+    ----------
+    log_sds : ndarray, shape (chain, draw, 2 or 3)
+        Noise, level, season.
+    coefficients : ndarray, shape (chain, draw, p)
+        Exactly 0 where a control is left out.
+    states : ndarray, shape (chain, draw, m)
+        Level (less its prior mean) and season slots on the row after the pre-period.
+    method : "importance" or "chain"
+    k : float
+        Pareto shape of the importance weights; NaN for chains.
+    n_effective : float
+        Kish's effective number of importance points; NaN for chains.
+    acceptance : float
+        Share of accepted moves of the chains; NaN for importance sampling.
+    """
+
+    log_sds: FloatArray
+    coefficients: FloatArray
+    states: FloatArray
+    method: Literal["importance", "chain"]
+    k: float
+    n_effective: float
+    acceptance: float
+
+
+def sample(model: ImpactModel, *, n_draws: int, n_chains: int, seed: int) -> ImpactDraws:
+    """Return ``n_draws`` posterior draws in ``n_chains`` chains.
+
+    Raises
+    ------
+    DiagnosticsError
+        If the importance weights must not be believed (Pareto k above 0.7).
+    """
+    # one BLAS thread: more are slower at these sizes and change the last digits
+    with threadpool_limits(1, user_api="blas"):
+        if (~model.always).sum() > MAX_SUMMED:
+            log_sds, coefficients, states, acceptance = sample_chains(
+                model, n_draws // n_chains, n_chains, seed
+            )
+            nan = float("nan")
+            return ImpactDraws(log_sds, coefficients, states, "chain", nan, nan, acceptance)
+        return _integrated(model, n_draws, n_chains, seed)
+
+
+def _integrated(model: ImpactModel, n_draws: int, n_chains: int, seed: int) -> ImpactDraws:
+    """Return draws by importance sampling over the log sds."""
+    start = model.start
+    dim = len(start)
+    widths = np.array(WIDTHS[:dim])
+
+    def target(z: FloatArray) -> FloatArray:
+        return evaluate(model, start + widths * z)[0]
+
+    def draw(z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        values, coefficients, states = evaluate(model, start + widths * z, rng)
+        return values, np.concatenate([coefficients, states], axis=1)
+
+    found = integrate(target, draw, dim, n_draws=n_draws, n_chains=n_chains, seed=seed)
+    if not found.k < BAD_K:
+        raise DiagnosticsError(
+            f"the importance weights of the hyperparameters have Pareto k {found.k:.2f}; above "
+            f"{BAD_K} their means must not be believed"
+        )
+    points, extras, again = _resampled(found, n_draws // n_chains, seed)
+    if again.any():
+        extras[again] = draw(points[again], stream(seed, "impact", "repeats"))[1]
+    p = model.n_controls
+    return ImpactDraws(
+        log_sds=start + widths * points,
+        coefficients=extras[..., :p],
+        states=extras[..., p:],
+        method="importance",
+        k=found.k,
+        n_effective=found.ess,
+        acceptance=float("nan"),
+    )
+
+
+def _resampled(
+    found: Weighted, n_draws: int, seed: int
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Return equally weighted points and extras of each chain, and which of them are repeats.
+
+    Systematic resampling, then a random order.
+    """
+    points, extras, repeats = [], [], []
+    for chain, logs in enumerate(found.log_weights):
+        weights = np.exp(logs - logs.max())
+        weights = np.round(weights / weights.sum(), WEIGHT_DIGITS)
+        edges = np.cumsum(weights) / weights.sum()
+        rng = stream(seed, "impact", "resample", f"chain {chain}")
+        at = (np.arange(n_draws) + rng.random()) / n_draws
+        index = np.minimum(np.searchsorted(edges, at), len(edges) - 1)
+        again = np.append(False, index[1:] == index[:-1])
+        order = rng.permutation(n_draws)
+        points.append(found.points[chain, index][order])
+        extras.append(found.extras[chain, index][order])
+        repeats.append(again[order])
+    return np.stack(points), np.stack(extras), np.stack(repeats)
