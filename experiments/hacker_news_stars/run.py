@@ -48,15 +48,13 @@ def campaigns(config: dict[str, Any]) -> dict[str, lift.Campaign]:
     return out
 
 
-def gained(analysis: lift.Analysis, horizon: int) -> tuple[np.ndarray, float, int]:
-    """Return draws (chain, draw) of the stars gained, the raw stars, and the days seen."""
+def gained(analysis: lift.Analysis, horizon: int) -> np.ndarray:
+    """Return draws (chain, draw) of the stars gained from the day of the post to a horizon."""
     unit = analysis.effects.units("post")[0]
     days, daily = analysis.effects.daily_draws(unit)
     inside = days - days[0] <= horizon
     sizes = analysis.posterior.draws.sizes
-    draws = daily[:, inside].sum(axis=1).reshape(sizes["chain"], sizes["draw"])
-    observed = analysis.posterior.downloads.to_numpy()[days[inside]]
-    return draws, float(observed.sum()), int(inside.sum())
+    return daily[:, inside].sum(axis=1).reshape(sizes["chain"], sizes["draw"])
 
 
 def quantile(draws: np.ndarray, prob: float) -> tuple[float, float]:
@@ -75,32 +73,35 @@ def main(config: dict[str, Any]) -> dict[str, float]:
     pooled: dict[int, list[np.ndarray]] = {horizon: [] for horizon in config["horizons"]}
     for repository, campaign in campaigns(config).items():
         seed = int(stream(config["seed"], repository).integers(2**31))
-        try:
-            analysis = lift.analyse(
-                campaign, spec, draws=config["draws"], chains=config["chains"], seed=seed
-            )
-        except lift.DiagnosticsError as error:
-            numbers["refused"] += 1
-            rows.append({"repository": campaign.name, "note": f"refused: {error}"})
-            continue
         at = campaign.posts["posted_at"].iloc[0]
         day = at.tz_localize(None).normalize()
         row: dict[str, Any] = {
             "repository": campaign.name,
             "posted_at": at.isoformat(),
             "days_before": int((campaign.dates < day).sum()),
-            "pareto_k": float(analysis.posterior.sample_stats["pareto_k"]),
         }
+        stars = campaign.downloads.set_index("date")["downloads"]
+        for horizon in config["horizons"]:
+            seen = stars[day : day + pd.Timedelta(days=horizon)].dropna()
+            row[f"{labels[horizon]}_days"] = len(seen)
+            row[f"{labels[horizon]}_raw"] = float(seen.sum())
+        try:
+            analysis = lift.analyse(
+                campaign, spec, draws=config["draws"], chains=config["chains"], seed=seed
+            )
+        except lift.DiagnosticsError as error:
+            numbers["refused"] += 1
+            rows.append({**row, "note": f"refused: {error}"})
+            continue
+        row["pareto_k"] = float(analysis.posterior.sample_stats["pareto_k"])
         slug = re.sub(r"[^a-z0-9]+", "_", campaign.name)
         for horizon in config["horizons"]:
             label = labels[horizon]
-            draws, raw, n_days = gained(analysis, horizon)
+            draws = gained(analysis, horizon)
             pooled[horizon].append(draws)
             name = f"{label}_{slug}"
             numbers[name], numbers[f"{name}_mcse"] = float(draws.mean()), mcse_mean(draws)
             row |= {
-                f"{label}_days": n_days,
-                f"{label}_raw": raw,
                 f"{label}_mean": float(draws.mean()),
                 f"{label}_sd": float(draws.std(ddof=1)),
             }
@@ -118,7 +119,9 @@ def main(config: dict[str, Any]) -> dict[str, float]:
         for end, prob in ENDS.items():
             name = f"{label}_{end}"
             numbers[name], numbers[f"{name}_mcse"] = quantile(mean, prob)
-        numbers[f"{label}_raw"] = float(table[f"{label}_raw"].mean())
+        fitted = table["pareto_k"].notna()
+        numbers[f"{label}_raw"] = float(table.loc[fitted, f"{label}_raw"].mean())
+        numbers[f"{label}_raw_all"] = float(table[f"{label}_raw"].mean())
         numbers[f"{label}_published"] = config["published"][label]
     numbers["day_published"] = config["published"]["day"]
     numbers["full_weeks"] = float((table["week_days"] == max(config["horizons"]) + 1).sum())

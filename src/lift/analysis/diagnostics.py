@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from lift.model.posterior import Posterior
@@ -52,6 +51,8 @@ class Finding:
 
 def mcse_mean(draws: FloatArray) -> float:
     """Return the Monte Carlo standard error of a mean; draws have shape (chain, draw)."""
+    from arviz_stats.base import array_stats
+
     if np.ptp(draws) == 0.0:
         return 0.0
     return float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean"))
@@ -81,6 +82,8 @@ def summary(posterior: Posterior) -> pd.DataFrame:
 
 def measures(values: FloatArray) -> dict[str, float]:
     """Return mean, sd, bulk and tail ESS, R-hat and MCSE of draws of shape (chain, draw)."""
+    from arviz_stats.base import array_stats
+
     axes = {"chain_axis": 0, "draw_axis": 1}
     return {
         "mean": float(values.mean()),

@@ -151,7 +151,13 @@ def _validate(
 ) -> None:
     """Check a campaign and name every fault."""
     try:
-        read, _ = _read(campaign, spec, market)
+        read, model = _read(campaign, spec, market)
+        from lift import pipeline
+
+        for name in read.markets:
+            part = read.market(name) if len(read.markets) > 1 else read
+            if len(part.posts):
+                pipeline.check(part, model)
     except InputError as error:
         if as_json:
             problems = [{"where": p.where, "what": p.what} for p in error.problems]

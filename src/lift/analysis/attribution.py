@@ -1,0 +1,329 @@
+"""Four ways to give each post its part of a campaign, side by side.
+
+Posts multiply downloads, so that the effects of posts that overlap do not add up. On a day with
+downloads ``Y`` and log-lifts ``f_j`` of its active posts, ``F = sum_j f_j``:
+
+- leave-one-out ``Y (1 - exp(-f_j))``: what the day would lack without the post, all else as it was;
+- add-one-in ``Y exp(-F) (exp(f_j) - 1)``: what the post alone would have added;
+- Aumann-Shapley ``Y (1 - exp(-F)) f_j / F``: the post's part as all posts are scaled up together
+  (Aumann & Shapley 1974, *Values of Non-Atomic Games*);
+- Shapley: the mean contribution over all orders in which the posts could have come
+  (Shapley 1953, doi:10.1515/9781400881970-018).
+
+The last two add up to the campaign's total ``Y (1 - exp(-F))``, the first two do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from lift.analysis.counterfactual import log_lift
+from lift.analysis.effects import Effects, Unit
+from lift.errors import InputError, Problem
+from lift.model.posterior import Posterior
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+ESTIMANDS = ("leave_one_out", "add_one_in", "aumann_shapley", "shapley")
+SHORT_NAMES = {"leave_one_out": "loo"}
+# Log-lifts held at a time: 128 MiB of float64.
+MAX_VALUES = 2**24
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What posts that are active on one day contribute to it, per download of that day.
+
+    Attributes
+    ----------
+    leave_one_out, add_one_in, aumann_shapley, shapley : ndarray, shape (n_posts, n_draws)
+    total : ndarray, shape (n_draws,)
+        Incremental share of the day's downloads of all posts together.
+    """
+
+    leave_one_out: FloatArray
+    add_one_in: FloatArray
+    aumann_shapley: FloatArray
+    shapley: FloatArray
+    total: FloatArray
+
+
+def day_shares(log_lifts: FloatArray) -> Shares:
+    """Return the four attributions of one day.
+
+    Parameters
+    ----------
+    log_lifts : ndarray, shape (n_posts, n_draws)
+        Responses of the posts that are active, of either sign.
+
+    Returns
+    -------
+    Shares
+        Of each download of the day.
+    """
+    together = log_lifts.sum(axis=0)
+    total = -np.expm1(-together)
+    alone = -np.expm1(-log_lifts)
+    if len(log_lifts) == 1:
+        return Shares(alone, alone, alone, alone, total)
+    safe = np.where(together == 0.0, 1.0, together)
+    slope = np.where(together == 0.0, 1.0, total / safe)
+    return Shares(
+        leave_one_out=alone,
+        add_one_in=alone * np.exp(log_lifts - together),
+        aumann_shapley=log_lifts * slope,
+        shapley=_shapley(alone),
+        total=total,
+    )
+
+
+def _shapley(alone: FloatArray) -> FloatArray:
+    """Return exact Shapley values of the game ``v(S) = 1 - prod_{i not in S} (1 - alone_i)``.
+
+    By the multilinear extension (Owen 1972, doi:10.1287/mnsc.18.5.64) the value of post j is
+    ``alone_j int_0^1 prod_{i != j} (1 - q alone_i) dq``. The integrand is a polynomial of degree
+    K - 1 in q, which ``ceil(K / 2)`` Gauss-Legendre nodes integrate exactly. Every factor is at
+    least ``1 - q > 0``, so the product over the others is the whole product over one's own factor.
+    """
+    nodes, weights = np.polynomial.legendre.leggauss((len(alone) + 1) // 2)
+    mean = np.zeros_like(alone)
+    for q, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        factors = 1.0 - q * alone
+        mean += weight * factors.prod(axis=0) / factors
+    return alone * mean
+
+
+def attribution(posterior: Posterior, by: str = "post") -> xr.Dataset:
+    """Return draws of the four attributions over the campaign's window.
+
+    All are summed over the observed days of the campaign's window (from each post to the horizon
+    after it), so that they compare with its total. A post that others follow is thus credited
+    beyond its own horizon, unlike in :meth:`Effects.table`.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    by : str
+        As in :meth:`Effects.units`. Leave-one-out and add-one-in of a group take all its posts
+        together; its Aumann-Shapley and Shapley shares are the sums of its posts' shares.
+
+    Returns
+    -------
+    Dataset
+        ``leave_one_out``, ``add_one_in``, ``aumann_shapley`` and ``shapley``, dims
+        (chain, draw, <by>), and ``total``, dims (chain, draw), in downloads; and
+        ``interaction_index``, dims (chain, draw): the sum of leave-one-out effects over the total,
+        less 1 (NaN where the total is 0). Coordinate ``n_posts``. The attribute
+        ``interaction_index`` is that of the posterior means.
+
+    Raises
+    ------
+    InputError
+        If the kind of set cannot be.
+    """
+    effects = Effects(posterior)
+    units = effects.units(by)
+    (campaign,) = effects.units("campaign")
+    sizes = posterior.draws.sizes
+    n_draws = sizes["chain"] * sizes["draw"]
+    plan = _active_posts(posterior, campaign)
+    rows = sum(len(active) for _, active in plan)
+    chunk = max(1, MAX_VALUES // max(rows, 1))
+    sums = np.zeros((len(ESTIMANDS), len(units), n_draws))
+    total = np.zeros(n_draws)
+    for start in range(0, n_draws, chunk):
+        part = slice(start, min(start + chunk, n_draws))
+        _add_days(_some_draws(posterior, part), plan, units, sums[..., part], total[part])
+    return _dataset(posterior, by, units, sums, total)
+
+
+def _active_posts(posterior: Posterior, campaign: Unit) -> list[tuple[int, IntArray]]:
+    """Return the observed days of the campaign's window, with the posts that act on each."""
+    days = posterior.posts["post_day"].to_numpy()
+    window = int(posterior.attrs["window_days"])
+    seen = campaign.window & np.isfinite(posterior.downloads.to_numpy())
+    plan = []
+    for day in np.flatnonzero(seen):
+        active = np.flatnonzero((days <= day) & (day < days + window))
+        if len(active):
+            plan.append((int(day), active))
+    return plan
+
+
+def _some_draws(posterior: Posterior, part: slice) -> Posterior:
+    """Return a posterior with some of the draws that responses are made of, as one chain."""
+    draws = posterior.draws
+    wanted = ("first_day_share", "kernel_shape", "impulse", "displacement")
+    flat = {}
+    for name in wanted:
+        if name in draws:
+            values = draws[name].to_numpy()
+            values = values.reshape(-1, *values.shape[2:])[part]
+            flat[name] = (draws[name].dims, values[None])
+    return Posterior(
+        xr.DataTree.from_dict(
+            {
+                "/": xr.Dataset(attrs=posterior.attrs),
+                "/posterior": xr.Dataset(flat),
+                "/observed_data": posterior.tree["observed_data"].to_dataset(),
+                "/constant_data": posterior.tree["constant_data"].to_dataset(),
+            }
+        )
+    )
+
+
+def _add_days(
+    posterior: Posterior,
+    plan: list[tuple[int, IntArray]],
+    units: list[Unit],
+    sums: FloatArray,
+    total: FloatArray,
+) -> None:
+    """Add every day's attributions to ``sums`` (estimand, unit, draw) and ``total`` (draw)."""
+    n_posts = posterior.draws.sizes["post"]
+    lifts = [log_lift(posterior, np.array([post])) for post in range(n_posts)]
+    first = [lift.first_day for lift in lifts]
+    by_day = [np.ascontiguousarray(lift.values.T) for lift in lifts]
+    del lifts
+    owner = np.empty(n_posts, dtype=np.int64)
+    for i, unit in enumerate(units):
+        owner[unit.members] = i
+    grouped = any(len(unit.members) > 1 for unit in units)
+    downloads = posterior.downloads.to_numpy()
+    for day, active in plan:
+        f = np.stack([by_day[post][day - first[post]] for post in active])
+        shares = day_shares(f)
+        number = downloads[day]
+        total += number * shares.total
+        names, index = np.unique(owner[active], return_inverse=True)
+        alone, alone_in = shares.leave_one_out, shares.add_one_in
+        parts = [shares.aumann_shapley, shares.shapley]
+        if grouped:
+            sets = (index == np.arange(len(names))[:, None]).astype(np.float64)
+            together = sets @ f
+            alone = -np.expm1(-together)
+            alone_in = alone * np.exp(together - f.sum(axis=0))
+            parts = [sets @ values for values in parts]
+        else:
+            names = owner[active]
+        for k, values in enumerate((alone, alone_in, *parts)):
+            sums[k, names] += number * values
+
+
+def _dataset(
+    posterior: Posterior, by: str, units: list[Unit], sums: FloatArray, total: FloatArray
+) -> xr.Dataset:
+    draws = posterior.draws
+    shape = (draws.sizes["chain"], draws.sizes["draw"])
+    loo = sums[0].sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        index = np.where(total == 0.0, np.nan, loo / total - 1.0)
+    mean = float(total.mean())
+    data = {
+        name: (("chain", "draw", by), np.ascontiguousarray(sums[k].T).reshape(*shape, len(units)))
+        for k, name in enumerate(ESTIMANDS)
+    }
+    return xr.Dataset(
+        {
+            **data,
+            "total": (("chain", "draw"), total.reshape(shape)),
+            "interaction_index": (("chain", "draw"), index.reshape(shape)),
+        },
+        coords={
+            "chain": draws["chain"].to_numpy(),
+            "draw": draws["draw"].to_numpy(),
+            by: [unit.name for unit in units],
+            "n_posts": (by, [len(unit.members) for unit in units]),
+        },
+        attrs={"by": by, "interaction_index": float(loo.mean()) / mean - 1.0 if mean else np.nan},
+    )
+
+
+def attribution_table(
+    posterior: Posterior, by: str = "post", prob: float = 0.95
+) -> pd.DataFrame:
+    """Return the four attributions of every post or group, one row each.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    by : str
+        As in :meth:`Effects.units`.
+    prob : float
+        Probability of the equal-tailed intervals, in (0, 1).
+
+    Returns
+    -------
+    DataFrame
+        As :func:`summarise` returns it.
+
+    Raises
+    ------
+    InputError
+        If the kind of set or the probability cannot be.
+    """
+    interval_tail(prob)
+    return summarise(attribution(posterior, by), prob)
+
+
+def summarise(shares: xr.Dataset, prob: float = 0.95) -> pd.DataFrame:
+    """Return means and intervals of draws of the four attributions.
+
+    Parameters
+    ----------
+    shares : Dataset
+        As :func:`attribution` returns it.
+    prob : float
+        Probability of the equal-tailed intervals, in (0, 1).
+
+    Returns
+    -------
+    DataFrame
+        Columns by, unit, n_posts; mean, lower and upper of ``loo``, ``add_one_in``,
+        ``aumann_shapley`` and ``shapley`` (downloads over the campaign's window); prob;
+        share_of_total (mean Aumann-Shapley share over the mean total: adds up to 1, can leave
+        [0, 1] where effects have both signs, NaN where the total is 0); and interaction_index, the
+        same in every row: by how much the ``loo_mean`` column overstates the total when it is
+        added up, as a share of the total. Only the Aumann-Shapley and Shapley columns add up.
+
+    Raises
+    ------
+    InputError
+        If the probability cannot be.
+    """
+    tail = interval_tail(prob)
+    by = str(shares.attrs["by"])
+    table = pd.DataFrame(
+        {"by": by, "unit": shares[by].to_numpy(), "n_posts": shares["n_posts"].to_numpy()}
+    )
+    for name in ESTIMANDS:
+        values = shares[name].to_numpy().reshape(-1, len(table))
+        short = SHORT_NAMES.get(name, name)
+        table[f"{short}_mean"] = values.mean(axis=0)
+        bounds = np.quantile(values, [tail, 1 - tail], axis=0)
+        table[f"{short}_lower"], table[f"{short}_upper"] = bounds
+    table["prob"] = prob
+    total = float(shares["total"].mean())
+    table["share_of_total"] = table["aumann_shapley_mean"] / total if total else np.nan
+    table["interaction_index"] = shares.attrs["interaction_index"]
+    return table
+
+
+def interval_tail(prob: float) -> float:
+    """Return the probability of each tail outside an equal-tailed interval.
+
+    Raises
+    ------
+    InputError
+        If the interval's probability is not between 0 and 1.
+    """
+    if not 0.0 < prob < 1.0:
+        what = f"the probability of an interval must lie between 0 and 1, found {prob}"
+        raise InputError([Problem("effects", what)])
+    return (1.0 - prob) / 2.0
