@@ -19,6 +19,8 @@ from lift.rng import stream
 PROBS = (0.95, 0.5)
 KINDS = ("post", "influencer", "campaign")
 CLOSE_DAYS = 7
+LEAST_FLIPS = 0.15
+"""Standard error of the number of intervals that hold the truth, at least: one may change sides."""
 
 
 def settings_of(name: str, index: int, config: dict[str, Any]) -> SimulationConfig:
@@ -97,7 +99,7 @@ def coverage(effects: pd.DataFrame, prob: float) -> tuple[float, float]:
         distance = ((truth - end) / effects[error]).abs()
         flip = np.array([0.5 * math.erfc(z / math.sqrt(2)) for z in distance])
         variance += float((flip * (1 - flip)).sum())
-    return float(inside.mean()), math.sqrt(variance) / len(effects)
+    return float(inside.mean()), max(math.sqrt(variance), LEAST_FLIPS) / len(effects)
 
 
 def main(config: dict[str, Any]) -> dict[str, float]:

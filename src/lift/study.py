@@ -28,6 +28,8 @@ SMOKE = "smoke"
 MCSE = "_mcse"
 TOLERANCE_MCSE = 5.0
 """Standard errors of the difference of two runs that two numbers may lie apart."""
+ROUNDING = 1e-9
+"""Relative difference that is rounding error of another platform."""
 PACKAGES = ("numpy", "numba", "scipy", "pandas")
 """Packages whose versions may change a number."""
 
@@ -53,7 +55,8 @@ class Compared:
     @property
     def ok(self) -> bool:
         """Whether the two agree within the tolerance; a missing number agrees with nothing."""
-        return abs(self.got - self.expected) <= self.tolerance
+        allowed = max(self.tolerance, ROUNDING * abs(self.expected))
+        return abs(self.got - self.expected) <= allowed
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,5 @@ def test_a_negative_seed_is_refused() -> None:
 
 def test_another_process_gives_the_same_numbers() -> None:
     code = "from lift.rng import stream; print(stream(7, 'a', 'ü').random(3).tolist())"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(stream(7, "a", "ü").random(3).tolist())

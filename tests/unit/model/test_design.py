@@ -247,6 +247,12 @@ def test_hyperparameters_come_as_the_data_call_for_them() -> None:
     assert plain == ["noise_sd", "level_sd", "amplitude_sd", "first_day", "log_shape"]
 
 
+def test_displacement_is_a_hyperparameter_where_it_is_asked_for() -> None:
+    design = built(campaign(), response={"displacement": True})
+    assert [hyper.name for hyper in design.hypers][-1] == "displacement"
+    assert design.displacement_lags == (14, 42)
+
+
 def test_columns_and_their_sds_belong_together() -> None:
     design = built(rich_campaign())
     assert design.fixed.shape == (100, 8)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from lift.model.response import kernel_days
+from lift.model.response import displaced, kernel_days
 
 
 def kernel(scale: float, shape: float, fraction: float, days: int) -> np.ndarray:
@@ -82,3 +82,14 @@ def test_many_points_at_once_are_as_each_alone() -> None:
     assert together.shape == (2, 2, 9)
     for i in np.ndindex(2, 2):
         np.testing.assert_array_equal(together[i], kernel(scales[i], shapes[i], 0.4, 9))
+
+
+def test_displaced_downloads_are_taken_back_evenly() -> None:
+    before = kernel(0.43, 0.9, 0.4, 30)
+    kept = before.copy()
+    after = displaced(before, 0.3, 10, 20)
+    np.testing.assert_array_equal(before, kept)
+    lost = before - after
+    np.testing.assert_allclose(lost[11:21], 0.03)
+    np.testing.assert_array_equal(np.delete(lost, np.arange(11, 21)), 0.0)
+    assert after.sum() == pytest.approx(0.7)

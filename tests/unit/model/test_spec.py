@@ -52,6 +52,9 @@ SPECS = st.builds(
         share_group_sd=POSITIVE,
         shape_mean=FINITE,
         shape_sd=POSITIVE,
+        displacement_after=st.integers(0, 364),
+        displacement_until=st.integers(1, 365),
+        displacement_shape=POSITIVE,
     ),
 )
 
@@ -111,6 +114,20 @@ def test_every_fault_is_named_at_once() -> None:
     ):
         assert [p for p in problems if p.what.startswith(key)], key
     assert any("found -1.0" in problem.what for problem in problems)
+
+
+@pytest.mark.parametrize("lags", [(20, 20), (42, 14), (14, 60), (14, 80)])
+def test_displaced_downloads_lie_inside_the_window(lags: tuple[int, int]) -> None:
+    text = "[response]\ndisplacement_after = {}\ndisplacement_until = {}\n".format(*lags)
+    ModelSpec.from_text(text)
+    with pytest.raises(InputError, match=f"found {lags[0]}, {lags[1]} and 60"):
+        ModelSpec.from_text(text + "displacement = true\n")
+
+
+def test_displacement_is_written_and_read_back() -> None:
+    spec = ModelSpec.model_validate({"response": {"displacement": True}})
+    assert ModelSpec.from_text(spec.to_toml()) == spec
+    assert spec.response.displacement
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,130 @@
+"""What outcome and controls of one intervention must and should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lift.errors import Problem
+
+FloatArray = NDArray[np.float64]
+
+# A control is the outcome in disguise where their correlation misses 1 by less than this.
+SAME = 1e-10
+JUMP_SDS = 8.0
+SPARSE = 0.5
+
+
+def outcome_problems(
+    outcome: FloatArray, begin: int, pre_end: int, post_start: int, post_end: int, least: int
+) -> list[Problem]:
+    """Return faults of the outcome."""
+    faults = []
+    if n := int(np.isinf(outcome).sum()):
+        faults.append(f"the outcome must be finite, found {n} infinite value(s)")
+    before = outcome[begin:pre_end]
+    before = before[np.isfinite(before)]
+    if len(before) < least:
+        faults.append(
+            f"the outcome must be observed on at least {least} rows of the pre-period, found "
+            f"{len(before)}"
+        )
+    elif np.ptp(before) == 0.0:
+        faults.append(f"the outcome must vary in the pre-period, found {before[0]:g} throughout")
+    elif len(before) > least:
+        values, counts = np.unique(before, return_counts=True)
+        if len(values) == 2 and counts.min() == 1:
+            faults.append(
+                "the outcome must vary in the pre-period, found "
+                f"{values[counts.argmax()]:g} throughout but for one row"
+            )
+    if not np.isfinite(outcome[post_start:post_end]).any():
+        faults.append("the outcome must be observed on at least one row of the post-period")
+    return [Problem("data", fault) for fault in faults]
+
+
+def control_problems(
+    outcome: FloatArray,
+    controls: FloatArray,
+    names: Sequence[str],
+    begin: int,
+    pre_end: int,
+    post_end: int,
+    index: pd.Index[object],
+) -> list[Problem]:
+    """Return faults of the controls."""
+    faults = []
+    seen = np.isfinite(outcome[begin:pre_end])
+    target = outcome[begin:pre_end][seen]
+    for name, column in zip(names, controls[begin:post_end].T, strict=True):
+        if len(bad := np.flatnonzero(~np.isfinite(column))):
+            faults.append(
+                f"control {name!r} must have a finite value on every row from pre- to post-period, "
+                f"found {len(bad)} without, the first at {index[begin + int(bad[0])]}"
+            )
+            continue
+        before = column[: pre_end - begin]
+        if np.ptp(before) == 0.0:
+            if np.ptp(column) > 0.0:
+                faults.append(
+                    f"control {name!r} is constant before the intervention and varies after: its "
+                    "part in the outcome cannot be learnt; leave it out"
+                )
+            continue
+        used = before[seen]
+        if len(used) > 2 and np.ptp(used) > 0.0 and np.ptp(target) > 0.0:
+            if abs(np.corrcoef(used, target)[0, 1]) > 1.0 - SAME:
+                faults.append(
+                    f"control {name!r} is the outcome itself, up to scale, in the pre-period; a "
+                    "control must be a series of its own"
+                )
+    return [Problem("data", fault) for fault in faults]
+
+
+def outcome_remarks(
+    outcome: FloatArray, begin: int, first: int, pre_end: int, post_start: int, post_end: int
+) -> list[str]:
+    """Return what is worth saying about the outcome."""
+    remarks = []
+    if first > begin:
+        remarks.append(f"the pre-period begins {first - begin} row(s) later, with the outcome")
+    absent = ~np.isfinite(outcome)
+    if n := int(absent[first:pre_end].sum()):
+        remarks.append(f"{n} row(s) of the pre-period without outcome")
+    if n := int(absent[post_start:post_end].sum()):
+        remarks.append(f"{n} row(s) of the post-period without outcome are left out of all sums")
+    if post_start > pre_end:
+        remarks.append(f"{post_start - pre_end} row(s) between the periods are not used")
+    before = outcome[first:pre_end]
+    before = before[np.isfinite(before)]
+    if (share := float((before == 0.0).mean())) > SPARSE:
+        remarks.append(
+            f"{100 * share:.0f} % of the outcome in the pre-period is 0; the model is Gaussian and "
+            "its intervals can reach below 0"
+        )
+    return remarks
+
+
+def control_remarks(
+    controls: FloatArray, names: Sequence[str], first: int, pre_end: int, post_end: int
+) -> list[str]:
+    """Return what is worth saying about the controls."""
+    remarks = []
+    for name, column in zip(names, controls[first:post_end].T, strict=True):
+        n_pre = pre_end - first
+        if np.ptp(column) == 0.0:
+            remarks.append(f"control {name!r} is constant and is left out of the model")
+            continue
+        steps = np.abs(np.diff(column))
+        before = steps[: n_pre - 1]
+        if len(before) > 2 and len(steps) >= n_pre:
+            usual = float(np.sqrt((before**2).mean()))
+            if usual > 0.0 and steps[n_pre - 1] > JUMP_SDS * usual:
+                remarks.append(
+                    f"control {name!r} jumps when the pre-period ends; if the intervention moved "
+                    "it, it must be left out"
+                )
+    return remarks

@@ -1,0 +1,127 @@
+"""What a caller of R's CausalImpact may set, under R's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
+
+from lift.errors import InputError, Problem
+
+WHERE = "model_args"
+DEFAULT_CHAINS = 4
+MIN_DRAWS_PER_CHAIN = 25
+
+
+@dataclass(frozen=True)
+class ImpactSettings:
+    """The model and how much of it to draw.
+
+    Attributes
+    ----------
+    niter : int
+        Posterior draws to keep, over all chains; none is burnt of these.
+    standardize_data : bool
+        Fit on columns with pre-period mean 0 and sd 1.
+    prior_level_sd : float
+        Guess of the level's sd from row to row, in sds of the outcome.
+    nseasons : int
+        Seasons in a cycle; 1 for none.
+    season_duration : int
+        Rows in a season.
+    dynamic_regression : bool
+        Coefficients that change over time: not offered yet.
+    max_flips : int
+        Taken for R's sake and not used: every control is tried in every sweep.
+    post_period_covariates_in_prior : bool
+        Let the scale of the coefficients' prior look at the controls after the intervention too,
+        as R does.
+    chains : int
+    """
+
+    niter: int = 4000
+    standardize_data: bool = True
+    prior_level_sd: float = 0.01
+    nseasons: int = 1
+    season_duration: int = 1
+    dynamic_regression: bool = False
+    max_flips: int = -1
+    post_period_covariates_in_prior: bool = False
+    chains: int = DEFAULT_CHAINS
+
+    @property
+    def n_draws(self) -> int:
+        """Draws over all chains: ``niter`` rounded up to a multiple of the chains."""
+        return -(-self.niter // self.chains) * self.chains
+
+
+def _fault(name: str, value: object) -> str | None:
+    """Return what is wrong with one value, None where nothing is."""
+    if name in ("standardize_data", "dynamic_regression", "post_period_covariates_in_prior"):
+        if not isinstance(value, bool):
+            return f"{name} must be True or False, found {value!r}"
+        if name == "dynamic_regression" and value:
+            return (
+                "dynamic_regression=True is not offered yet: coefficients are constant in time; "
+                "leave it out"
+            )
+        return None
+    if name == "prior_level_sd":
+        number = isinstance(value, Real) and not isinstance(value, bool)
+        if not (number and 0.0 < float(str(value)) < float("inf")):
+            return f"{name} must be a positive number, found {value!r}"
+        return None
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        return f"{name} must be a whole number, found {value!r}"
+    least = {"niter": 100, "max_flips": -1}.get(name, 1)
+    if int(value) < least:
+        return f"{name} must be at least {least}, found {value}"
+    return None
+
+
+def settings_from(model_args: Mapping[str, object] | None) -> ImpactSettings:
+    """Return the settings that ``model_args`` describes.
+
+    Parameters
+    ----------
+    model_args : mapping, optional
+        Names as in ``ImpactSettings``; R's dots in place of underscores are taken too.
+
+    Returns
+    -------
+    ImpactSettings
+
+    Raises
+    ------
+    InputError
+        Naming every unknown name and every value that cannot be.
+    """
+    if model_args is None:
+        return ImpactSettings()
+    if not isinstance(model_args, Mapping):
+        raise InputError(
+            [Problem(WHERE, f"must be a dict of names and values, found {type(model_args).__name__}")]
+        )
+    known = [field.name for field in fields(ImpactSettings)]
+    problems = []
+    values: dict[str, object] = {}
+    for given, value in model_args.items():
+        name = str(given).replace(".", "_")
+        if name not in known:
+            problems.append(f"unknown name {given!r}; known are {', '.join(known)}")
+        elif name in values:
+            problems.append(f"{name} is given twice")
+        elif fault := _fault(name, value):
+            problems.append(fault)
+        else:
+            values[name] = value
+    if not problems:
+        made = ImpactSettings(**values)  # type: ignore[arg-type]
+        if made.n_draws < MIN_DRAWS_PER_CHAIN * made.chains:
+            problems.append(
+                f"niter must be at least {MIN_DRAWS_PER_CHAIN} for each of the {made.chains} "
+                f"chains, found {made.niter}"
+            )
+        else:
+            return made
+    raise InputError([Problem(WHERE, what) for what in problems])

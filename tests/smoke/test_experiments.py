@@ -1,0 +1,75 @@
+"""Every experiment has its parts, and runs for real at small size with the expected numbers."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from lift import study
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob("*/run.py"))
+MAX_NOTES_LINES = 60
+
+
+def needs_real_data(folder: Path) -> bool:
+    return bool(study.read_config(folder).get("real_data", False))
+
+
+PARAMS = [
+    pytest.param(
+        folder,
+        id=folder.name,
+        marks=[pytest.mark.real_data] if needs_real_data(folder) else [],
+    )
+    for folder in FOLDERS
+]
+
+
+def test_there_are_experiments() -> None:
+    assert {folder.name for folder in FOLDERS} >= {
+        "coverage_overlapping_posts",
+        "hacker_news_stars",
+        "immuni_rollouts",
+    }
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_parts(folder: Path) -> None:
+    config = tomllib.loads((folder / "config.toml").read_text("utf-8"))
+    assert isinstance(config["seed"], int)
+    assert config["smoke"]
+    expected = tomllib.loads((folder / "expected.toml").read_text("utf-8"))
+    assert expected["versions"].keys() >= {"lift", "python", "numpy"}
+    for table in ("numbers", "smoke"):
+        assert expected[table]
+        for entry in expected[table].values():
+            assert set(entry) == {"value", "tolerance"}
+    assert expected["numbers"].keys() >= expected["smoke"].keys()
+    notes = (folder / "notes.md").read_text("utf-8").splitlines()
+    assert 5 <= len(notes) <= MAX_NOTES_LINES
+
+
+@pytest.mark.parametrize("folder", PARAMS)
+def test_smoke_run_gives_the_expected_numbers(folder: Path, tmp_path: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    outcome = study.reproduce(folder, smoke=True, results=tmp_path)
+    assert outcome.passed, outcome.text()
+    assert outcome.compared
+    after = {
+        path: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert after == {path: data for path, data in before.items() if "__pycache__" not in path.parts}
+
+
+def test_posts_are_covered_as_often_as_the_intervals_say() -> None:
+    """The committed result of the study of 20 campaigns; `make test-slow` runs it again."""
+    file = ROOT / "experiments" / "coverage_overlapping_posts" / "expected.toml"
+    numbers = tomllib.loads(file.read_text("utf-8"))["numbers"]
+    assert 0.90 <= numbers["post_coverage_95"]["value"] <= 0.99
+    assert numbers["campaign_n"]["value"] == 20
+    assert numbers["posts_within_a_week"]["value"] > 3

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_posteriors import hand_made
+
+from lift.analysis import diagnostics
+from lift.analysis.diagnostics import findings, mcse_mean, measures, summary
+from lift.model.posterior import Posterior
+
+N = 2000
+
+
+def made(stats: dict[str, float] | None = None, **rest: object) -> Posterior:
+    """Return a posterior of independent draws."""
+    rng = np.random.default_rng(7)
+    given = {
+        "impulse": rng.normal(0.5, 0.2, size=(N, 2)),
+        "days": [20, 30],
+        "downloads": np.full(60, 100.0),
+        "shares": rng.uniform(0.2, 0.5, size=(N, 1)),
+        "shape": rng.uniform(0.8, 1.0, size=N),
+        "draws": {"noise_sd": (None, rng.uniform(0.1, 0.2, size=N))},
+    }
+    posterior = hand_made(**(given | rest))  # type: ignore[arg-type]
+    posterior.tree["sample_stats"].attrs.update(stats or {})
+    return posterior
+
+
+def level(posterior: Posterior, check: str) -> str:
+    (found,) = [finding for finding in findings(posterior) if finding.check == check]
+    return found.level
+
+
+@pytest.mark.parametrize(
+    ("k", "wanted"),
+    [
+        (0.1, "PASS"),
+        (0.49, "PASS"),
+        (0.51, "REVIEW"),
+        (0.69, "REVIEW"),
+        (0.71, "FAIL"),
+        (float("inf"), "FAIL"),
+        (float("nan"), "FAIL"),
+        (float("-inf"), "PASS"),
+    ],
+)
+def test_the_tail_of_the_weights_is_judged(k: float, wanted: str) -> None:
+    assert level(made({"pareto_k": k}), "Pareto k") == wanted
+
+
+@pytest.mark.parametrize(
+    ("ess", "wanted"),
+    [
+        (4000, "PASS"),
+        (1000, "PASS"),
+        (999, "REVIEW"),
+        (400, "REVIEW"),
+        (399, "FAIL"),
+        (float("nan"), "FAIL"),
+    ],
+)
+def test_the_effective_sample_size_is_judged(ess: float, wanted: str) -> None:
+    assert level(made({"ess": ess}), "Effective sample size") == wanted
+
+
+def test_an_engine_without_weights_has_no_such_checks() -> None:
+    checks = [finding.check for finding in findings(made())]
+    assert checks == ["R-hat", "Bulk ESS", "Tail ESS"]
+
+
+def test_independent_draws_pass() -> None:
+    assert {finding.level for finding in findings(made())} == {"PASS"}
+
+
+def test_chains_that_disagree_fail_and_the_parameter_is_named() -> None:
+    impulse = np.random.default_rng(8).normal(size=(N, 2))
+    impulse[: N // 2, 1] += 5.0
+    (found,) = [f for f in findings(made(impulse=impulse)) if f.check == "R-hat"]
+    assert found.level == "FAIL"
+    assert "amplitude[p2]" in found.text
+
+
+def test_draws_that_hang_together_fail() -> None:
+    rng = np.random.default_rng(9)
+    walk = rng.normal(size=(N, 2)).cumsum(axis=0)
+    assert level(made(impulse=walk), "Bulk ESS") == "FAIL"
+
+
+def test_slightly_different_chains_are_for_review() -> None:
+    impulse = np.random.default_rng(10).normal(size=(N, 2))
+    impulse[: N // 2, 0] += 0.35
+    value = summary(made(impulse=impulse)).set_index("parameter").loc["amplitude[p1]", "r_hat"]
+    assert diagnostics.GOOD_R_HAT < value < diagnostics.BAD_R_HAT
+    assert level(made(impulse=impulse), "R-hat") == "REVIEW"
+
+
+def test_a_draw_that_is_not_a_number_fails() -> None:
+    impulse = np.random.default_rng(11).normal(size=(N, 2))
+    impulse[5, 1] = np.nan
+    assert level(made(impulse=impulse), "R-hat") == "FAIL"
+
+
+def test_the_summary_has_a_row_per_number() -> None:
+    table = summary(made())
+    assert list(table.columns) == [
+        "parameter",
+        "mean",
+        "sd",
+        "ess_bulk",
+        "ess_tail",
+        "r_hat",
+        "mcse_mean",
+    ]
+    assert table["parameter"].tolist() == [
+        "noise_sd",
+        "first_day_share[all]",
+        "kernel_shape",
+        "amplitude[p1]",
+        "amplitude[p2]",
+    ]
+    rows = table.set_index("parameter")
+    draws = made().draws["amplitude"].to_numpy()[..., 1]
+    assert rows.loc["amplitude[p2]", "mean"] == pytest.approx(draws.mean())
+    assert rows.loc["amplitude[p2]", "sd"] == pytest.approx(draws.std(ddof=1))
+    assert rows.loc["amplitude[p2]", "r_hat"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_independent_draws_count_fully() -> None:
+    draws = np.random.default_rng(12).normal(size=(4, 1000))
+    found = measures(draws)
+    assert found["ess_bulk"] == pytest.approx(4000, rel=0.15)
+    assert found["mcse_mean"] == pytest.approx(1 / np.sqrt(4000), rel=0.15)
+
+
+def test_the_error_of_autocorrelated_draws_is_that_of_their_mean() -> None:
+    """An AR(1) with coefficient 0.8: the error is 3 times that of independent draws."""
+    rng = np.random.default_rng(13)
+    draws = np.empty((4, 4000))
+    draws[:, 0] = rng.normal(size=4)
+    steps = 0.6 * rng.normal(size=draws.shape)
+    for t in range(1, 4000):
+        draws[:, t] = 0.8 * draws[:, t - 1] + steps[:, t]
+    assert mcse_mean(draws) == pytest.approx(3 / np.sqrt(16_000), rel=0.2)
+
+
+def test_equal_draws_have_no_error() -> None:
+    assert mcse_mean(np.full((2, 50), 3.0)) == 0.0
