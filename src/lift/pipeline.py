@@ -166,7 +166,8 @@ def analyse(
     """
     spec = spec or ModelSpec()
     sampler = engine_named(engine)
-    settings = SampleSettings(draws, chains, seed, workers or os.cpu_count() or 1)
+    threads = (os.cpu_count() or 1) if workers is None else workers
+    settings = SampleSettings(draws, chains, seed, threads)
     check(campaign, spec)
     begun = time.perf_counter()
     posterior = sampler(campaign, spec, settings, progress)

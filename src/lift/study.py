@@ -246,7 +246,9 @@ def _main(home: Path) -> Callable[[dict[str, Any]], Mapping[str, float]]:
     if spec is None or spec.loader is None or not (home / RUN).is_file():
         raise RunError(f"an experiment must have the file {RUN}, found none in '{home}'")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    # compiled from the text: a bytecode cache goes by the second and the size of the file
+    code = compile((home / RUN).read_text(encoding="utf-8"), str(home / RUN), "exec")
+    exec(code, vars(module))
     main = getattr(module, "main", None)
     if not callable(main):
         raise RunError(f"{RUN} of '{home}' must have a function main(config), found none")

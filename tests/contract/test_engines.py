@@ -147,13 +147,17 @@ def test_the_seed_is_respected(engine: str) -> None:
     data = campaign(60, (30.4,))
     first, again, other = (fit(engine, data, seed=seed) for seed in (1, 1, 2))
     xr.testing.assert_identical(first.draws, again.draws)
+    assert other.attrs["seed"] == 2
     assert not np.isclose(first.draws["impulse"], other.draws["impulse"]).any()
     chains = first.draws["impulse"].to_numpy()
     assert not np.isclose(chains[0], chains[1]).any()
 
 
 def test_draws_are_distinct(engine: str) -> None:
-    values = fit(engine, campaign(60, (30.4,))).draws["amplitude"].to_numpy().ravel()
+    """Even where there are fewer hyperparameter points than draws of the coefficients."""
+    settings = SampleSettings(5 * DRAWS[engine], 1, 1)
+    posterior = engine_named(engine)(campaign(60, (30.4,)), ModelSpec(), settings, None)
+    values = posterior.draws["amplitude"].to_numpy().ravel()
     assert len(np.unique(values)) == len(values)
 
 

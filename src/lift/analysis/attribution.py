@@ -22,9 +22,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.counterfactual import log_lift
+from lift.analysis.counterfactual import interval_tail, log_lift
 from lift.analysis.effects import Effects, Unit
-from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
 
 FloatArray = NDArray[np.float64]
@@ -310,17 +309,3 @@ def summarise(shares: xr.Dataset, prob: float = 0.95) -> pd.DataFrame:
     table["share_of_total"] = table["aumann_shapley_mean"] / total if total else np.nan
     table["interaction_index"] = shares.attrs["interaction_index"]
     return table
-
-
-def interval_tail(prob: float) -> float:
-    """Return the probability of each tail outside an equal-tailed interval.
-
-    Raises
-    ------
-    InputError
-        If the interval's probability is not between 0 and 1.
-    """
-    if not 0.0 < prob < 1.0:
-        what = f"the probability of an interval must lie between 0 and 1, found {prob}"
-        raise InputError([Problem("effects", what)])
-    return (1.0 - prob) / 2.0

@@ -15,6 +15,9 @@ from lift.model.response import displaced, kernel_days
 
 FloatArray = NDArray[np.float64]
 
+# The largest number below 1: a share that rounds to 1 keeps a finite rate.
+LARGEST_SHARE = float(np.nextafter(1.0, 0.0))
+
 
 @dataclass(frozen=True)
 class Lift:
@@ -59,7 +62,7 @@ def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
     share = draws["first_day_share"].to_numpy().reshape(-1, draws.sizes["kernel_group"])
     shape = draws["kernel_shape"].to_numpy().ravel()
     impulse = draws["impulse"].to_numpy().reshape(len(shape), -1)
-    scale = -np.log1p(-share)
+    scale = -np.log1p(-np.minimum(share, LARGEST_SHARE))
     attrs = posterior.attrs
     taken_back = draws["displacement"].to_numpy().ravel() if "displacement" in draws else None
     values = np.zeros((len(shape), last - first))
@@ -75,7 +78,16 @@ def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
 
 
 def post_positions(posterior: Posterior, post_ids: Sequence[str] | None) -> NDArray[np.int64]:
-    """Return the positions of posts by id; all posts for None.
+    """Return the positions of posts by id, each once, in order of time; all posts for None.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    post_ids : sequence of str or None
+
+    Returns
+    -------
+    ndarray of int
 
     Raises
     ------
@@ -96,7 +108,31 @@ def post_positions(posterior: Posterior, post_ids: Sequence[str] | None) -> NDAr
                 for post in unknown
             ]
         )
-    return np.array([known[str(post)] for post in post_ids], dtype=np.int64)
+    return np.array(sorted({known[str(post)] for post in post_ids}), dtype=np.int64)
+
+
+def interval_tail(prob: float) -> float:
+    """Return the probability of each tail outside an equal-tailed interval.
+
+    Parameters
+    ----------
+    prob : float
+        Probability of the interval.
+
+    Returns
+    -------
+    float
+        In (0, 0.5).
+
+    Raises
+    ------
+    InputError
+        If the probability is not between 0 and 1.
+    """
+    if not 0.0 < prob < 1.0:
+        what = f"the probability of an interval must lie between 0 and 1, found {prob}"
+        raise InputError([Problem("effects", what)])
+    return (1.0 - prob) / 2.0
 
 
 def curve(
@@ -125,8 +161,9 @@ def curve(
     Raises
     ------
     InputError
-        If a post is not known.
+        If a post is not known, or the probability cannot be.
     """
+    tail = interval_tail(prob)
     members = post_positions(posterior, without)
     observed = posterior.downloads.to_numpy()
     mean, lower, upper = observed.copy(), observed.copy(), observed.copy()
@@ -134,7 +171,6 @@ def curve(
         lift = log_lift(posterior, members)
         kept = np.exp(-lift.values)
         days = slice(lift.first_day, lift.first_day + kept.shape[1])
-        tail = (1 - prob) / 2
         mean[days] *= kept.mean(axis=0)
         bounds = np.quantile(kept, [tail, 1 - tail], axis=0)
         lower[days] *= bounds[0]

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from lift.analysis.counterfactual import Lift, log_lift
+from lift.analysis.counterfactual import Lift, interval_tail, log_lift
 from lift.analysis.effects import Effects, Unit
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
@@ -47,8 +47,10 @@ def tipping_displacement(
     Raises
     ------
     InputError
-        If the model has displacement, or a response that ends before lag 42.
+        If the model has displacement, or a response that ends before lag 42, or the probability
+        cannot be.
     """
+    tail = interval_tail(prob)
     posterior = effects.posterior
     problems = []
     if "displacement" in posterior.draws:
@@ -61,7 +63,6 @@ def tipping_displacement(
         )
     if problems:
         raise InputError([Problem("model.toml", problem) for problem in problems])
-    tail = (1 - prob) / 2
     rows = []
     for unit in effects.units(by):
         lift = log_lift(posterior, unit.members)

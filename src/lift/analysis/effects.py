@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.counterfactual import log_lift
+from lift.analysis.counterfactual import interval_tail, log_lift
 from lift.analysis.diagnostics import mcse_mean
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
@@ -186,7 +186,7 @@ class Effects:
         InputError
             If the kind or the probability cannot be.
         """
-        tail = _tail(prob)
+        tail = interval_tail(prob)
         downloads = self.posterior.downloads.to_numpy()
         dates = self.posterior.dates
         draws = self.draws(by).to_numpy()
@@ -251,7 +251,7 @@ class Effects:
         DataFrame
             Columns by, unit, date, observed, mean, lower, upper (downloads/day).
         """
-        tail = _tail(prob)
+        tail = interval_tail(prob)
         downloads = self.posterior.downloads.to_numpy()
         dates = self.posterior.dates
         parts = []
@@ -295,11 +295,3 @@ class Effects:
         daily.insert(0, "quantity", "daily")
         daily["prob"] = prob
         return pd.concat([cumulative, daily], ignore_index=True)[list(cumulative.columns)]
-
-
-def _tail(prob: float) -> float:
-    """Return the probability of each tail outside the interval."""
-    if not 0.0 < prob < 1.0:
-        what = f"the probability of an interval must lie between 0 and 1, found {prob}"
-        raise InputError([Problem("effects", what)])
-    return (1.0 - prob) / 2.0

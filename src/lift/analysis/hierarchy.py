@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.attribution import interval_tail
+from lift.analysis.counterfactual import interval_tail
 from lift.analysis.moments import flat_draws, group_membership
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior

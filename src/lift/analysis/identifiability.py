@@ -21,7 +21,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.attribution import interval_tail
+from lift.analysis.counterfactual import interval_tail
 from lift.analysis.effects import Effects, Unit
 from lift.analysis.moments import AmplitudeMoments, amplitude_moments, flat_draws
 from lift.model.posterior import Posterior

@@ -68,13 +68,13 @@ def group_membership(posterior: Posterior) -> FloatArray:
     """
     posts = posterior.posts
     labels = [str(label) for label in posterior.draws["group"].to_numpy()]
-    columns = []
+    columns: list[FloatArray] = []
     for label in labels:
         attribute, _, level = label.partition("=")
         if label == OVERALL:
             columns.append(np.ones(len(posts)))
         elif attribute in posts:
-            columns.append((posts[attribute].astype(str) == level).to_numpy(dtype=np.float64))
+            columns.append(np.asarray(posts[attribute].astype(str) == level, dtype=np.float64))
         else:
             raise RunError(f"the run must store the {attribute} of its posts; fit it again")
     return np.column_stack(columns)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.attribution import interval_tail
+from lift.analysis.counterfactual import interval_tail
 from lift.analysis.moments import flat_draws
 from lift.errors import InputError, Problem
 from lift.model.design import SIZE_WINDOW_DAYS
@@ -19,6 +21,7 @@ from lift.model.spec import ModelSpec
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
+Row = Mapping[Hashable, Any]
 
 TEXT = ("influencer", "platform", "creator_type", "content", "sponsored")
 NUMBERS = ("views", "baseline")
@@ -200,7 +203,7 @@ def _read(posterior: Posterior, spec: ModelSpec, seed: int) -> _Fitted:
     return _Fitted(draws, posterior.posts, spec, seed, len(means), by_label)
 
 
-def _amplitude(fitted: _Fitted, row: dict[str, object], notes: list[str]) -> FloatArray:
+def _amplitude(fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:
     """Return draws of the amplitude of a new post, shape (chain * draw,)."""
     spec = fitted.spec.response
     own_sd = fitted.scalar("amplitude_sd")
@@ -239,12 +242,10 @@ def _influencer(fitted: _Fitted, name: str, notes: list[str]) -> FloatArray:
     return flat_draws(fitted.draws["influencer_sd"]) * fitted.normals(*own)
 
 
-def _gain(
-    posterior: Posterior, fitted: _Fitted, row: dict[str, object], notes: list[str]
-) -> FloatArray:
+def _gain(posterior: Posterior, fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:
     """Return what views and size multiply the amplitude by."""
     log_gain = np.zeros(fitted.n_draws)
-    views = float(str(row["views"]))
+    views = float(row["views"])
     elasticity = fitted.scalar("views_elasticity")
     if elasticity is not None:
         given = fitted.posts["views"].to_numpy(dtype=np.float64)
@@ -261,12 +262,12 @@ def _gain(
             np.nanmean(np.log(np.maximum(downloads[max(0, day - SIZE_WINDOW_DAYS) : day], 0.5)))
             for day in fitted.posts["post_day"]
         ]
-        log_gain += exponent * (np.mean(sizes) - np.log(float(str(row["baseline"]))))
+        log_gain += exponent * (np.mean(sizes) - np.log(float(row["baseline"])))
     return np.exp(log_gain)
 
 
 def _kernel(
-    posterior: Posterior, fitted: _Fitted, row: dict[str, object], window: int, notes: list[str]
+    posterior: Posterior, fitted: _Fitted, row: Row, window: int, notes: list[str]
 ) -> FloatArray:
     """Return the response of a new post by day, shape (chain * draw, window)."""
     shares = flat_draws(fitted.draws["first_day_share"])

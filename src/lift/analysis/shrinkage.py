@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from lift.analysis.attribution import interval_tail
+from lift.analysis.counterfactual import interval_tail
 from lift.analysis.moments import amplitude_moments, flat_draws
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec

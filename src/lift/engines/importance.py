@@ -261,6 +261,8 @@ def _hessian_factor(target: Target, centre: FloatArray, steps: FloatArray) -> Fl
     points = [centre[None], centre + axes, centre - axes]
     points += [centre + sign * (axes[rows] + axes[columns]) for sign in (1, -1)]
     values = target(np.vstack(points))
+    if not np.isfinite(values).all():
+        return 0.5 * np.eye(dim)
     plus, minus = values[1 : dim + 1], values[dim + 1 : 2 * dim + 1]
     middle = values[0]
     diagonal = (plus + minus - 2 * middle) / steps**2
@@ -270,8 +272,6 @@ def _hessian_factor(target: Target, centre: FloatArray, steps: FloatArray) -> Fl
     hessian = np.diag(diagonal)
     hessian[rows, columns] = (both - singles + 2 * middle) / (2 * steps[rows] * steps[columns])
     hessian[columns, rows] = hessian[rows, columns]
-    if not np.isfinite(hessian).all():
-        return 0.5 * np.eye(dim)
     eigenvalues, vectors = np.linalg.eigh(-hessian)
     # the prior alone has curvature 1; a flatter direction is trusted no further than that
     variances = 1.0 / np.maximum(eigenvalues, 0.5)

@@ -318,7 +318,5 @@ def run_chain(
         coefficients[kept] = 0.0
         for k in range(n_used):
             coefficients[kept, used[k]] = drawn[m + k]
-        draw_state(
-            mean, cov, m, used, n_used, drawn, sd, normals[m + p :], work, states[kept]
-        )
+        draw_state(mean, cov, m, used, n_used, drawn, sd, normals[m + p :], work, states[kept])
     return accepted / (n_keep * n_sweeps * n_moves)

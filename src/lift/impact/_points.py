@@ -123,6 +123,4 @@ def evaluate_points(
             coefficients[i] = 0.0
             for k in range(n_used):
                 coefficients[i, used[k]] = drawn[m + k]
-            draw_state(
-                mean, cov, m, used, n_used, drawn, sd, normals[i, m + p :], work, states[i]
-            )
+            draw_state(mean, cov, m, used, n_used, drawn, sd, normals[i, m + p :], work, states[i])

@@ -83,7 +83,9 @@ def pack_model(
     """Return a pre-period ready for sampling; NaN in ``outcome`` (n,) is not observed."""
     observed = np.isfinite(outcome)
     centred = np.where(observed, outcome - prior.start_mean, 0.0)
-    columns = np.ascontiguousarray(np.column_stack([centred, np.zeros((len(outcome), max(1, period))), controls]))
+    columns = np.ascontiguousarray(
+        np.column_stack([centred, np.zeros((len(outcome), max(1, period))), controls])
+    )
     return ImpactModel(columns, observed, period, duration, prior)
 
 

@@ -185,7 +185,9 @@ def _index_problems(index: pd.Index[object], nseasons: int) -> list[Problem]:
     elif not index.is_monotonic_increasing:
         problems.append(Problem("data", "the index must increase; sort the rows (sort_index)"))
     elif nseasons > 1 and len(index) > 2:
-        steps = np.diff(np.asarray(index, dtype="datetime64[s]" if dates else None).astype(np.int64))
+        steps = np.diff(
+            np.asarray(index, dtype="datetime64[s]" if dates else None).astype(np.int64)
+        )
         usual = int(np.median(steps))
         if len(wide := np.flatnonzero(steps != usual)):
             before, after = _show(index[int(wide[0])]), _show(index[int(wide[0]) + 1])

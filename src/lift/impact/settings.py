@@ -100,7 +100,11 @@ def settings_from(model_args: Mapping[str, object] | None) -> ImpactSettings:
         return ImpactSettings()
     if not isinstance(model_args, Mapping):
         raise InputError(
-            [Problem(WHERE, f"must be a dict of names and values, found {type(model_args).__name__}")]
+            [
+                Problem(
+                    WHERE, f"must be a dict of names and values, found {type(model_args).__name__}"
+                )
+            ]
         )
     known = [field.name for field in fields(ImpactSettings)]
     problems = []

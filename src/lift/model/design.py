@@ -275,8 +275,8 @@ def _influencers(posts: pd.DataFrame, spec: ResponseSpec) -> tuple[tuple[str, ..
 def _log_size(downloads: FloatArray, day: IntArray, exponent: float) -> FloatArray:
     if exponent == 0.0:
         return np.zeros(len(day))
-    before = [downloads[max(0, d - SIZE_WINDOW_DAYS) : d] for d in day]
-    sizes = np.array([np.nanmean(np.log(np.maximum(days, 0.5))) for days in before])
+    seen = [downloads[:d][np.isfinite(downloads[:d])][-SIZE_WINDOW_DAYS:] for d in day]
+    sizes = np.array([np.log(np.maximum(days, 0.5)).mean() for days in seen])
     return exponent * (sizes.mean() - sizes)
 
 

@@ -54,7 +54,7 @@ class Posterior:
     @property
     def dates(self) -> pd.DatetimeIndex:
         """The calendar."""
-        return pd.DatetimeIndex(self.downloads["date"].to_numpy())
+        return pd.DatetimeIndex(self.downloads["date"].to_numpy()).as_unit("us")
 
     @property
     def posts(self) -> pd.DataFrame:

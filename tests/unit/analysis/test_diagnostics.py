@@ -95,6 +95,13 @@ def test_slightly_different_chains_are_for_review() -> None:
     assert level(made(impulse=impulse), "R-hat") == "REVIEW"
 
 
+def test_chains_of_the_same_mean_and_other_spread_fail() -> None:
+    """Plain R-hat compares means only; folded ranks see the spread."""
+    impulse = np.random.default_rng(14).normal(size=(N, 2))
+    impulse[: N // 2, 0] *= 4.0
+    assert level(made(impulse=impulse), "R-hat") == "FAIL"
+
+
 def test_a_draw_that_is_not_a_number_fails() -> None:
     impulse = np.random.default_rng(11).normal(size=(N, 2))
     impulse[5, 1] = np.nan

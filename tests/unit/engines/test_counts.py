@@ -187,6 +187,11 @@ def test_draws_of_coefficients_carry_the_weight_of_the_target() -> None:
     wanted = np.average(lift, weights=np.exp(density - density.max()))
     assert error < 0.02
     assert abs(mean - wanted) < 5 * error
+    spread = np.average((amplitude - mean) ** 2, weights=weights)
+    wanted_spread = np.average((lift - wanted) ** 2, weights=np.exp(density - density.max()))
+    # 5 standard errors of a variance, of the effective number of draws
+    size = weights.sum() ** 2 / np.sum(weights**2)
+    assert spread / wanted_spread == pytest.approx(1.0, abs=5 * np.sqrt(2 / size))
 
 
 def test_large_counts_give_the_effects_of_the_lognormal() -> None:

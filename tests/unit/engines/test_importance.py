@@ -175,6 +175,17 @@ def test_the_safety_net_makes_a_better_proposal(monkeypatch: pytest.MonkeyPatch)
     assert np.median(with_net) > np.median([weighted.ess for weighted in without])
 
 
+def test_the_walkers_of_the_net_end_up_in_the_density() -> None:
+    """They start in a corner of a correlated Gaussian and must find its middle and its spread."""
+    law = stats.multivariate_normal([1.0, -1.0], [[1.0, 0.7], [0.7, 1.0]])
+    rng = np.random.default_rng(15)
+    start = np.array([2.0, 0.5]) + 0.05 * rng.normal(size=(500, 2))
+    found = importance._population(law.logpdf, start, np.zeros(500), 2, rng)
+    # 128 walkers; what a walker does in 16 steps counts as one or two draws
+    assert np.abs(found.mean(axis=0) - law.mean).max() < 5 / np.sqrt(importance.NET_WALKERS)
+    np.testing.assert_allclose(found.std(axis=0), 1.0, atol=0.3)
+
+
 def test_it_gives_up_after_the_last_batch_and_says_how_far_it_came(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

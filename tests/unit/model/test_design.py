@@ -95,6 +95,15 @@ def test_the_poisson_part_passes_over_missing_days() -> None:
     assert (inside <= ends.max()).all()
 
 
+def test_the_poisson_part_reaches_the_ends_of_the_data() -> None:
+    values = daily_downloads(80)
+    values[:9] = np.nan
+    values[70:] = np.nan
+    design = built(of_values(values))
+    np.testing.assert_allclose(design.poisson_variance[:5], design.poisson_variance[6])
+    np.testing.assert_allclose(design.poisson_variance[73:], design.poisson_variance[72])
+
+
 def test_the_day_of_a_post_is_cut_in_the_zone_of_the_campaign() -> None:
     # 23:30 UTC of 30 January is 00:30 of the 31st in Rome
     posts = post_table([29 + 23.5 / 24])

@@ -1,0 +1,213 @@
+"""``CausalImpact``: one intervention in one series, with the priors and the answers of R's package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+import xarray as xr
+
+from lift.errors import DiagnosticsError, InputError, Problem
+from lift.impact.fit import ImpactFit, fit
+from lift.impact.periods import Intervention, Period, read_intervention
+from lift.impact.settings import ImpactSettings, settings_from
+from lift.impact.tables import (
+    convergence_table,
+    post_draws,
+    posterior_dataset,
+    series_table,
+    summary_table,
+)
+from lift.impact.text import report_text, summary_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+BAD_R_HAT = 1.05
+
+
+@dataclass(frozen=True, eq=False)
+class ImpactResult:
+    """What ``CausalImpact`` found.
+
+    Attributes
+    ----------
+    summary_data : DataFrame
+        Rows Average and Cumulative; columns as in R: Actual, Pred, AbsEffect, RelEffect with
+        .lower, .upper and .sd, alpha, p.
+    posterior : Dataset
+        Draws, dims (chain, draw[, control]): sigma_obs, sigma_level, sigma_season, coefficient,
+        inclusion, cumulative_effect.
+    convergence : DataFrame
+        R-hat, effective draws and Monte Carlo error of the cumulative effect and the sds.
+    notes : tuple of str
+        What is allowed in the data but worth knowing.
+    rows : Intervention
+        The checked data.
+    fitted : ImpactFit
+        The sampled model and its predictions.
+    settings : ImpactSettings
+    alpha : float
+    """
+
+    summary_data: pd.DataFrame
+    posterior: xr.Dataset
+    convergence: pd.DataFrame
+    notes: tuple[str, ...]
+    rows: Intervention
+    fitted: ImpactFit
+    settings: ImpactSettings
+    alpha: float
+
+    @property
+    def p_value(self) -> float:
+        """The smaller tail of the predicted sums beyond the actual one; at most about a half."""
+        return float(self.summary_data["p"].iloc[0])
+
+    @cached_property
+    def inferences(self) -> pd.DataFrame:
+        """Predictions and effects on every row, computed when first asked for.
+
+        Columns as in R: response, cum.response, point.pred, cum.pred, point.effect, cum.effect with
+        .lower and .upper; NaN on rows outside the periods.
+        """
+        return series_table(self.rows, self.fitted, self.alpha)
+
+    def summary(self, output: Literal["summary", "report"] = "summary", digits: int = 2) -> str:
+        """Return the result as a table or in sentences.
+
+        Parameters
+        ----------
+        output : "summary" or "report"
+        digits : int
+            Digits after the point.
+
+        Raises
+        ------
+        InputError
+            If ``output`` is something else.
+        """
+        if output == "summary":
+            return summary_text(self.summary_data, self.notes, digits)
+        if output == "report":
+            return report_text(self.summary_data, self.rows.outcome_name, self.notes, digits)
+        raise InputError([Problem("output", f"must be 'summary' or 'report', found {output!r}")])
+
+    def plot(self, panels: Sequence[str] = ("original", "pointwise", "cumulative")) -> Figure:
+        """Return a figure: outcome and prediction, effect by row, effect so far.
+
+        Parameters
+        ----------
+        panels : sequence of "original", "pointwise", "cumulative"
+
+        Raises
+        ------
+        InputError
+            If a panel is not known, or none is asked for.
+        """
+        from lift.impact.plot import PANELS, impact_figure
+
+        unknown = [panel for panel in panels if panel not in PANELS]
+        if unknown or not panels:
+            raise InputError(
+                [Problem("panels", f"must be of {', '.join(PANELS)}, found {list(panels)!r}")]
+            )
+        rows = self.rows
+        return impact_figure(
+            self.inferences.iloc[rows.first : rows.post_end],
+            rows.index[rows.post_start],
+            rows.index[rows.pre_end - 1],
+            panels=panels,
+            outcome=rows.outcome_name,
+            level=f"{100.0 * (1.0 - self.alpha):g}%",
+        )
+
+
+def CausalImpact(
+    data: object,
+    pre_period: Period,
+    post_period: Period,
+    model_args: Mapping[str, object] | None = None,
+    alpha: float = 0.05,
+    seed: int = 1,
+) -> ImpactResult:
+    """Return the effect of one intervention on one series, as R's CausalImpact 1.3 models it.
+
+    A local level, a season if asked for and a spike-and-slab regression on the controls are learnt
+    before the intervention and carried on after it. Priors and summaries are R's; the sampler is
+    lift's own: states and coefficients are integrated out, so that draws are nearly independent.
+
+    Parameters
+    ----------
+    data : DataFrame, Series or array
+        First column the outcome (NaN where not observed), the others controls without gaps. The
+        index holds dates or whole numbers.
+    pre_period, post_period : pair
+        First and last label of the rows before and after, both included: dates, or whole numbers of
+        the index (rows of an array are counted from 0, where R counts from 1). Rows between the two
+        are predicted but not used.
+    model_args : dict, optional
+        niter (draws over all chains, 4000), standardize_data (True), prior_level_sd (0.01), nseasons
+        (1), season_duration (1), post_period_covariates_in_prior (False; True as in R), chains (4);
+        max_flips is taken and not used. R's dots for underscores are taken too.
+    alpha : float
+        Intervals cover 1 - alpha.
+    seed : int
+        Root seed, 0 or larger.
+
+    Returns
+    -------
+    ImpactResult
+
+    Raises
+    ------
+    InputError
+        Naming every fault of data, periods and settings.
+    DiagnosticsError
+        If the draws must not be believed.
+
+    Notes
+    -----
+    Brodersen, Gallusser, Koehler, Remy & Scott 2015, Annals of Applied Statistics 9:247,
+    doi:10.1214/14-AOAS788. By default the scale of the coefficients' prior looks at the pre-period
+    alone; R's looks at the controls after the intervention too.
+    """
+    problems: list[Problem] = []
+    settings = ImpactSettings()
+    try:
+        settings = settings_from(model_args)
+    except InputError as error:
+        problems += error.problems
+    number = isinstance(alpha, float | int) and not isinstance(alpha, bool)
+    if not (number and 0.0 < alpha < 1.0):
+        problems.append(Problem("alpha", f"must lie between 0 and 1, found {alpha!r}"))
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        problems.append(Problem("seed", f"must be a whole number, 0 or larger, found {seed!r}"))
+    try:
+        rows = read_intervention(data, pre_period, post_period, nseasons=settings.nseasons)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+    fitted = fit(rows, settings, seed)
+    actual, expected, predicted = post_draws(rows, fitted)
+    posterior = posterior_dataset(rows, fitted)
+    convergence = convergence_table(posterior)
+    if not (worst := float(convergence["r_hat"].max())) < BAD_R_HAT:
+        raise DiagnosticsError(
+            f"the chains disagree (largest R-hat {worst:.3f}, must be below {BAD_R_HAT}); ask for "
+            "more draws (niter)"
+        )
+    return ImpactResult(
+        summary_data=summary_table(actual, expected, predicted, alpha),
+        posterior=posterior,
+        convergence=convergence,
+        notes=rows.remarks,
+        rows=rows,
+        fitted=fitted,
+        settings=settings,
+        alpha=float(alpha),
+    )

@@ -1,0 +1,144 @@
+"""From checked rows to draws of what the outcome would have been."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.impact._paths import forward, smooth
+from lift.impact.model import ImpactModel, pack_model
+from lift.impact.periods import Intervention
+from lift.impact.prior import prior_from_data
+from lift.impact.sampler import ImpactDraws, sample
+from lift.impact.settings import ImpactSettings
+from lift.rng import stream
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+ROWS_AT_A_TIME = 200_000
+
+
+@dataclass(frozen=True, eq=False)
+class ImpactFit:
+    """A sampled model and its predictions after the pre-period.
+
+    Attributes
+    ----------
+    model : ImpactModel
+    draws : ImpactDraws
+    used : ndarray of bool, shape (p,)
+        Controls that vary, and so are in ``model``.
+    center, scale : float
+        The outcome is ``center + scale *`` what the model sees.
+    controls : ndarray, shape (rows, used)
+        As the model sees them, from the pre-period's first row to the post-period's last.
+    expected : ndarray, shape (draw, rows after the pre-period)
+        Draws of level, season and controls, without noise, in units of the outcome.
+    predicted : ndarray
+        The same with noise.
+    seed : int
+    """
+
+    model: ImpactModel
+    draws: ImpactDraws
+    used: BoolArray
+    center: float
+    scale: float
+    controls: FloatArray
+    expected: FloatArray
+    predicted: FloatArray
+    seed: int
+
+
+def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
+    """Return the sampled model of one intervention.
+
+    Raises
+    ------
+    DiagnosticsError
+        If the draws must not be believed.
+    """
+    n_pre = rows.pre_end - rows.first
+    outcome = rows.outcome[rows.first : rows.pre_end]
+    controls = rows.controls[rows.first : rows.post_end]
+    used = np.ptp(controls, axis=0) > 0.0 if controls.shape[1] else np.zeros(0, dtype=np.bool_)
+    controls = controls[:, used]
+    center, scale = 0.0, 1.0
+    if settings.standardize_data:
+        center, scale = float(np.nanmean(outcome)), float(np.nanstd(outcome, ddof=1))
+        before = controls[:n_pre]
+        controls = (controls - before.mean(axis=0)) / before.std(axis=0, ddof=1)
+    outcome = (outcome - center) / scale
+    period = settings.nseasons
+    seen = controls if settings.post_period_covariates_in_prior else controls[:n_pre]
+    prior = prior_from_data(outcome, seen, level_sd=settings.prior_level_sd, season=period > 1)
+    duration = settings.season_duration
+    model = pack_model(outcome, controls[:n_pre], prior, period=period, duration=duration)
+    draws = sample(model, n_draws=settings.n_draws, n_chains=settings.chains, seed=seed)
+
+    log_sds, coefficients, states = _flat(draws)
+    n_ahead = len(controls) - n_pre
+    expected = np.empty((len(log_sds), n_ahead))
+    rng = stream(seed, "impact", "ahead")
+    shocks = rng.standard_normal((*expected.shape, log_sds.shape[1] - 1))
+    forward(states, np.exp(log_sds[:, 1:]), n_pre, duration, shocks, expected)
+    expected += coefficients @ controls[n_pre:].T + prior.start_mean
+    noise = rng.standard_normal(expected.shape)
+    noise *= np.exp(log_sds[:, :1])
+    noise += expected
+    return ImpactFit(
+        model=model,
+        draws=draws,
+        used=used,
+        center=center,
+        scale=scale,
+        controls=controls,
+        expected=center + scale * expected,
+        predicted=center + scale * noise,
+        seed=seed,
+    )
+
+
+def _flat(draws: ImpactDraws) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return log sds, coefficients and states of all chains, one row per draw."""
+    return (
+        draws.log_sds.reshape(-1, draws.log_sds.shape[2]),
+        draws.coefficients.reshape(-1, draws.coefficients.shape[2]),
+        draws.states.reshape(-1, draws.states.shape[2]),
+    )
+
+
+def before(fitted: ImpactFit) -> tuple[FloatArray, FloatArray]:
+    """Return draws of the expected and the predicted outcome over the pre-period.
+
+    Returns
+    -------
+    expected, predicted : ndarray, shape (draw, rows of the pre-period)
+        Without and with noise, in units of the outcome; given the outcome of all these rows.
+    """
+    model = fitted.model
+    log_sds, coefficients, _ = _flat(fitted.draws)
+    n = len(model.observed)
+    m = model.n_states
+    expected = np.empty((len(log_sds), n))
+    predicted = np.empty_like(expected)
+    regression = coefficients @ fitted.controls[:n].T
+    outcome = model.columns[:, 0]
+    step = max(1, ROWS_AT_A_TIME // n)
+    for begin in range(0, len(log_sds), step):
+        part = slice(begin, begin + step)
+        n_part = len(log_sds[part])
+        rng = stream(fitted.seed, "impact", "before", str(begin))
+        starts = rng.standard_normal((n_part, m))
+        normals = rng.standard_normal((n_part, n, 3))
+        smooth(
+            outcome, model.observed, regression[part], log_sds[part], model.prior.start_sd,
+            model.duration, starts, normals, expected[part],
+        )  # fmt: skip
+        noise = np.exp(log_sds[part, :1]) * rng.standard_normal((n_part, n))
+        expected[part] += regression[part] + model.prior.start_mean
+        predicted[part] = expected[part] + noise
+    return fitted.center + fitted.scale * expected, fitted.center + fitted.scale * predicted

@@ -1,0 +1,209 @@
+"""Tables of one intervention, as R's CausalImpact defines their entries."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+
+from lift.impact.fit import ImpactFit, before
+from lift.impact.periods import Intervention
+
+FloatArray = NDArray[np.float64]
+
+
+def _bounds(draws: FloatArray, alpha: float) -> FloatArray:
+    """Return the lower and upper quantile over draws, shape (2, ...)."""
+    return np.asarray(np.quantile(draws, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0))
+
+
+def post_draws(rows: Intervention, fitted: ImpactFit) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the outcome, its expected and its predicted draws on the post-period's observed rows."""
+    ahead = slice(rows.post_start - rows.pre_end, rows.post_end - rows.pre_end)
+    actual = rows.outcome[rows.post_start : rows.post_end]
+    seen = np.isfinite(actual)
+    return actual[seen], fitted.expected[:, ahead][:, seen], fitted.predicted[:, ahead][:, seen]
+
+
+def tail_probability(actual: FloatArray, predicted: FloatArray) -> float:
+    """Return the smaller tail: the share of predicted sums, the actual one among them, beyond it."""
+    total = actual.sum()
+    sums = predicted.sum(axis=1)
+    beyond = min(int((sums >= total).sum()), int((sums <= total).sum()))
+    return (1 + beyond) / (len(sums) + 1)
+
+
+def summary_table(
+    actual: FloatArray, expected: FloatArray, predicted: FloatArray, alpha: float
+) -> pd.DataFrame:
+    """Return the summary of the post-period.
+
+    Parameters
+    ----------
+    actual : ndarray, shape (n,)
+        Rows without outcome left out.
+    expected, predicted : ndarray, shape (draw, n)
+        Without noise, from which the point prediction comes, and with noise, from which the
+        intervals come.
+    alpha : float
+
+    Returns
+    -------
+    DataFrame
+        Rows Average and Cumulative; columns Actual, Pred, AbsEffect and RelEffect with .lower,
+        .upper and .sd, alpha, p. The relative effect is the mean over draws of actual over
+        predicted less 1.
+    """
+    p = tail_probability(actual, predicted)
+    rows = {}
+    for name, divisor in (("Average", len(actual)), ("Cumulative", 1)):
+        total = actual.sum() / divisor
+        sums = predicted.sum(axis=1) / divisor
+        point = expected.mean(axis=0).sum() / divisor
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = total / sums - 1.0
+        entries = {"Actual": total}
+        for what, centre, draws in (
+            ("Pred", point, sums),
+            ("AbsEffect", total - point, total - sums),
+            ("RelEffect", ratios.mean(), ratios),
+        ):
+            lower, upper = _bounds(draws, alpha)
+            entries |= {
+                what: centre,
+                f"{what}.lower": lower,
+                f"{what}.upper": upper,
+                f"{what}.sd": draws.std(ddof=1),
+            }
+        rows[name] = {**entries, "alpha": alpha, "p": p}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def series_table(rows: Intervention, fitted: ImpactFit, alpha: float) -> pd.DataFrame:
+    """Return point and cumulative predictions and effects on every row.
+
+    Returns
+    -------
+    DataFrame
+        Index of the data; columns response, cum.response, point.pred, cum.pred, point.effect and
+        cum.effect, the last four with .lower and .upper. NaN outside pre- and post-period and the
+        gap between; cumulative effects are 0 until the post-period begins, and rows without
+        outcome add nothing to them.
+    """
+    span = slice(rows.first, rows.post_end)
+    expected_before, predicted_before = before(fitted)
+    expected = np.concatenate([expected_before.mean(axis=0), fitted.expected.mean(axis=0)])
+    point = np.stack(
+        [
+            expected,
+            *np.concatenate(
+                [_bounds(predicted_before, alpha), _bounds(fitted.predicted, alpha)], 1
+            ),
+        ]
+    )
+    response = rows.outcome[span]
+    start = rows.post_start - rows.first
+    known = np.nan_to_num(response[:start])
+    cumulated = np.cumsum(np.nan_to_num(response))
+    settled = np.cumsum(known)
+    after = slice(rows.post_start - rows.pre_end, None)
+    sums = settled[-1] + np.cumsum(fitted.predicted[:, after], axis=1)
+    expected_sums = settled[-1] + np.cumsum(fitted.expected[:, after].mean(axis=0))
+    cum_pred = np.concatenate(
+        [np.tile(settled, (3, 1)), np.stack([expected_sums, *_bounds(sums, alpha)])], axis=1
+    )
+    actual = response[start:]
+    gains = np.cumsum(np.nan_to_num(actual - fitted.predicted[:, after]), axis=1)
+    expected_gains = np.cumsum(np.nan_to_num(actual - fitted.expected[:, after].mean(axis=0)))
+    cum_effect = np.concatenate(
+        [np.zeros((3, start)), np.stack([expected_gains, *_bounds(gains, alpha)])], axis=1
+    )
+    missing = ~np.isfinite(response)
+    columns = {
+        "response": response,
+        "cum.response": np.where(missing, np.nan, cumulated),
+        **_named("point.pred", point),
+        **_named("cum.pred", cum_pred),
+        **_named("point.effect", response - point[[0, 2, 1]]),
+        **_named("cum.effect", cum_effect),
+    }
+    table = pd.DataFrame(np.nan, index=rows.index, columns=list(columns))
+    table.iloc[span] = np.column_stack(list(columns.values()))
+    return table
+
+
+def _named(name: str, values: FloatArray) -> dict[str, FloatArray]:
+    """Return centre, lower and upper limits under their column names."""
+    return {name: values[0], f"{name}.lower": values[1], f"{name}.upper": values[2]}
+
+
+def posterior_dataset(rows: Intervention, fitted: ImpactFit) -> xr.Dataset:
+    """Return the draws with named dimensions.
+
+    Returns
+    -------
+    Dataset
+        sigma_obs, sigma_level, sigma_season (chain, draw): in units of the outcome's pre-period sd
+        where the data are standardised; coefficient, inclusion (chain, draw, control): of the
+        columns as the model sees them; cumulative_effect (chain, draw): actual less predicted.
+    """
+    draws = fitted.draws
+    n_chains, n_draws = draws.log_sds.shape[:2]
+    names = ("sigma_obs", "sigma_level", "sigma_season")[: draws.log_sds.shape[2]]
+    sds = np.exp(draws.log_sds)
+    coefficients = np.zeros((n_chains, n_draws, len(rows.control_names)))
+    coefficients[..., fitted.used] = draws.coefficients
+    actual, _, predicted = post_draws(rows, fitted)
+    effect = actual.sum() - predicted.sum(axis=1)
+    by_control = ("chain", "draw", "control")
+    return xr.Dataset(
+        {
+            **{name: (("chain", "draw"), sds[..., i]) for i, name in enumerate(names)},
+            "coefficient": (by_control, coefficients),
+            "inclusion": (by_control, coefficients != 0.0),
+            "cumulative_effect": (("chain", "draw"), effect.reshape(n_chains, n_draws)),
+        },
+        coords={
+            "chain": np.arange(n_chains),
+            "draw": np.arange(n_draws),
+            "control": np.array(
+                rows.control_names, dtype=object if not rows.control_names else None
+            ),
+        },
+        attrs={
+            "method": draws.method,
+            "seed": fitted.seed,
+            "pareto_k": draws.k,
+            "n_effective_points": draws.n_effective,
+            "acceptance": draws.acceptance,
+        },
+    )
+
+
+def convergence_table(posterior: xr.Dataset) -> pd.DataFrame:
+    """Return mean, sd and convergence measures of the cumulative effect and the sds.
+
+    Returns
+    -------
+    DataFrame
+        Columns parameter, mean, sd, ess_bulk, ess_tail, r_hat, mcse_mean; rank-normalised split
+        R-hat and ESS (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021, doi:10.1214/20-BA1221).
+    """
+    rows = []
+    for name in ("cumulative_effect", "sigma_obs", "sigma_level", "sigma_season"):
+        if name not in posterior:
+            continue
+        values = posterior[name].to_numpy()
+        measures = {"ess_bulk": np.nan, "ess_tail": np.nan, "r_hat": np.nan}
+        for method in ("bulk", "tail"):
+            measures[f"ess_{method}"] = float(
+                array_stats.ess(values, chain_axis=0, draw_axis=1, method=method)
+            )
+        measures["r_hat"] = float(array_stats.rhat(values, chain_axis=0, draw_axis=1))
+        measures["mcse_mean"] = float(
+            array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean")
+        )
+        rows.append({"parameter": name, "mean": values.mean(), "sd": values.std(), **measures})
+    return pd.DataFrame(rows)
