@@ -12,9 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from lift.analysis.attribution import attribution_table
 from lift.analysis.counterfactual import curve
 from lift.analysis.diagnostics import Finding, findings
 from lift.analysis.effects import Effects
+from lift.analysis.hierarchy import contrast_table
+from lift.analysis.identifiability import Identifiability, identifiability
+from lift.analysis.next_post import Prediction, predict_next
 from lift.data.campaign import Campaign
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.registry import engine_named
@@ -49,7 +53,63 @@ class Analysis:
     @cached_property
     def effects(self) -> Effects:
         """Incremental downloads of posts and groups of posts."""
-        return Effects(self.posterior)
+        posts = self.identifiability.posts
+        return Effects(self.posterior, dict(zip(posts["post"], posts["note"], strict=True)))
+
+    @cached_property
+    def identifiability(self) -> Identifiability:
+        """What the data can tell apart: collision groups, posts that are only prior."""
+        return identifiability(self.posterior, self.spec)
+
+    def attribution(self, by: str = "post", prob: float = 0.95) -> pd.DataFrame:
+        """Return leave-one-out, add-one-in, Aumann-Shapley and Shapley shares side by side.
+
+        Parameters
+        ----------
+        by : str
+            As in :meth:`Effects.units`.
+        prob : float
+            Probability of the intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            As :func:`lift.analysis.attribution.attribution_table`.
+        """
+        return attribution_table(self.posterior, by, prob)
+
+    def contrasts(self, prob: float = 0.95) -> pd.DataFrame:
+        """Return differences between levels, such as virtual less human creators.
+
+        Parameters
+        ----------
+        prob : float
+            Probability of the intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            As :func:`lift.analysis.hierarchy.contrast_table`.
+        """
+        return contrast_table(self.posterior, prob)
+
+    def predict(self, posts: pd.DataFrame, *, seed: int = 1, prob: float = 0.95) -> Prediction:
+        """Return the predictive distribution of the effects of next posts.
+
+        Parameters
+        ----------
+        posts : DataFrame
+            One row per post to come; see :func:`lift.analysis.next_post.predict_next`.
+        seed : int
+            Root seed.
+        prob : float
+            Probability of the intervals, in (0, 1).
+
+        Returns
+        -------
+        Prediction
+        """
+        return predict_next(self.posterior, self.spec, posts, seed=seed, prob=prob)
 
     @cached_property
     def findings(self) -> list[Finding]:

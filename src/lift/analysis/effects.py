@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -52,9 +53,13 @@ class Effects:
     Attributes
     ----------
     posterior : Posterior
+    post_notes : mapping of str to str
+        What tables say beside a post, by its id: that it is only prior, or cannot be told from
+        another.
     """
 
     posterior: Posterior
+    post_notes: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _cache(self) -> dict[str, tuple[list[Unit], FloatArray]]:
@@ -230,6 +235,8 @@ class Effects:
         days = self.posterior.posts["post_day"].to_numpy()[unit.members]
         missing = int(days.max()) + horizon + 1 - len(seen)
         notes = []
+        if unit.by == "post" and self.post_notes.get(unit.name):
+            notes.append(self.post_notes[unit.name])
         if missing > 0:
             notes.append(f"the data end {missing} day(s) before the horizon")
         if unobserved := int(unit.window.sum() - seen.sum()):

@@ -1,1 +1,1 @@
-"""One intervention in one series: R's CausalImpact model, sampled with the states integrated out."""
+"""One intervention in one series: R's CausalImpact model, states integrated out."""

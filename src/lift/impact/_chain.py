@@ -6,6 +6,9 @@ hyperparameters by random-walk Metropolis given the set. Moments come from a Che
 over the logs of the variance ratios; outside its box they are computed anew.
 """
 
+# Types come from numba, from the arrays that the functions are called with.
+# mypy: allow-untyped-defs, allow-untyped-calls
+
 from __future__ import annotations
 
 import math

@@ -4,12 +4,15 @@ Local level plus an optional evolving season in dummy form, in units where the o
 is one. Filters start from a known zero state; the unknown initial states are coefficients, so that
 everything here depends on the two variance ratios alone. Their columns hold zeros and start from
 the state -1: the innovations are those of the signal that the initial state would send, and the
-predicted means are those of the state less what is left of the initial state. The season lives in a ring of
-``period - 1`` slots: the newest effect, minus the sum of all slots plus noise, overwrites the
-oldest, and nothing is shifted.
+predicted means are those of the state less what is left of the initial state. The season lives in
+a ring of ``period - 1`` slots: the newest effect, minus the sum of all slots plus noise, overwrites
+the oldest, and nothing is shifted.
 
 Column order: outcome, initial states (all zero), controls. State order: level, season slots.
 """
+
+# Types come from numba, from the arrays that the functions are called with.
+# mypy: allow-untyped-defs, allow-untyped-calls
 
 from __future__ import annotations
 

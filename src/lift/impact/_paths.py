@@ -1,5 +1,8 @@
 """Compiled paths of the expected outcome: forward after the pre-period, backward within it."""
 
+# Types come from numba, from the arrays that the functions are called with.
+# mypy: allow-untyped-defs, allow-untyped-calls
+
 from __future__ import annotations
 
 import math

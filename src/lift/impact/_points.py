@@ -1,5 +1,8 @@
 """Compiled loop over hyperparameter points, all sets of controls summed at each."""
 
+# Types come from numba, from the arrays that the functions are called with.
+# mypy: allow-untyped-defs, allow-untyped-calls
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,4 @@
-"""``CausalImpact``: one intervention in one series, with the priors and the answers of R's package."""
+"""``CausalImpact``: one intervention in one series, priors and answers as in R's package."""
 
 from __future__ import annotations
 
@@ -150,9 +150,9 @@ def CausalImpact(
         the index (rows of an array are counted from 0, where R counts from 1). Rows between the two
         are predicted but not used.
     model_args : dict, optional
-        niter (draws over all chains, 4000), standardize_data (True), prior_level_sd (0.01), nseasons
-        (1), season_duration (1), post_period_covariates_in_prior (False; True as in R), chains (4);
-        max_flips is taken and not used. R's dots for underscores are taken too.
+        niter (draws over all chains, 4000), standardize_data (True), prior_level_sd (0.01),
+        nseasons (1), season_duration (1), post_period_covariates_in_prior (False; True as in R),
+        chains (4); max_flips is taken and not used. R's dots for underscores are taken too.
     alpha : float
         Intervals cover 1 - alpha.
     seed : int

@@ -112,7 +112,7 @@ def _step(log_sds: FloatArray) -> FloatArray:
     """Return the factor of random-walk steps tuned to draws (n, d) (Gelman, Roberts & Gilks)."""
     dim = log_sds.shape[1]
     cov = np.cov(log_sds.T).reshape(dim, dim) + 1e-6 * np.eye(dim)
-    return 2.38 / np.sqrt(dim) * np.linalg.cholesky(cov)
+    return np.asarray(2.38 / np.sqrt(dim) * np.linalg.cholesky(cov))
 
 
 def sample_chains(

@@ -53,7 +53,7 @@ def control_problems(
     begin: int,
     pre_end: int,
     post_end: int,
-    index: pd.Index[object],
+    index: pd.Index,
 ) -> list[Problem]:
     """Return faults of the controls."""
     faults = []
@@ -75,13 +75,19 @@ def control_problems(
                 )
             continue
         used = before[seen]
-        if len(used) > 2 and np.ptp(used) > 0.0 and np.ptp(target) > 0.0:
-            if abs(np.corrcoef(used, target)[0, 1]) > 1.0 - SAME:
-                faults.append(
-                    f"control {name!r} is the outcome itself, up to scale, in the pre-period; a "
-                    "control must be a series of its own"
-                )
+        if _same(used, target):
+            faults.append(
+                f"control {name!r} is the outcome itself, up to scale, in the pre-period; a "
+                "control must be a series of its own"
+            )
     return [Problem("data", fault) for fault in faults]
+
+
+def _same(one: FloatArray, other: FloatArray) -> bool:
+    """Return whether two series are the same up to shift and scale."""
+    if len(one) < 3 or np.ptp(one) == 0.0 or not np.isfinite(other).all() or np.ptp(other) == 0.0:
+        return False
+    return bool(abs(np.corrcoef(one, other)[0, 1]) > 1.0 - SAME)
 
 
 def outcome_remarks(

@@ -45,7 +45,7 @@ class ImpactModel:
     @property
     def n_controls(self) -> int:
         """Controls, in the model or not."""
-        return self.columns.shape[1] - 1 - self.n_states
+        return int(self.columns.shape[1]) - 1 - self.n_states
 
     @property
     def always(self) -> BoolArray:

@@ -1,9 +1,10 @@
-"""The data of one intervention: which rows are before, which after, and whether they can be used."""
+"""The data of one intervention: which rows are before, which after, can they be used."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ class Intervention:
         What is allowed but worth saying.
     """
 
-    index: pd.Index[object]
+    index: pd.Index
     outcome: FloatArray
     controls: FloatArray
     outcome_name: str
@@ -165,7 +166,7 @@ def _show(label: object) -> str:
     return str(label)
 
 
-def _index_problems(index: pd.Index[object], nseasons: int) -> list[Problem]:
+def _index_problems(index: pd.Index, nseasons: int) -> list[Problem]:
     """Return what is wrong with the labels of the rows."""
     dates = isinstance(index, pd.DatetimeIndex)
     if not dates and not pd.api.types.is_integer_dtype(index.dtype):
@@ -195,7 +196,7 @@ def _index_problems(index: pd.Index[object], nseasons: int) -> list[Problem]:
                 Problem(
                     "data",
                     f"with a season rows must be evenly spaced, found {len(wide)} other step(s), "
-                    f"the first from {before} to {after}; add the absent rows with an empty outcome",
+                    f"the first from {before} to {after}; add absent rows with an empty outcome",
                 )
             )
     return problems
@@ -216,7 +217,10 @@ def _numbers(frame: pd.DataFrame) -> tuple[FloatArray | None, list[Problem]]:
         kind = column.dtype
         if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):
             columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
-        elif kind == object and column.map(lambda v: v is None or np.isreal(v)).all():
+        elif (
+            pd.api.types.is_object_dtype(kind)
+            and column.map(lambda v: v is None or np.isreal(v)).all()
+        ):
             columns.append(pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan))
         else:
             problems.append(Problem("data", f"column {name!r} must hold numbers, found {kind}"))
@@ -225,12 +229,12 @@ def _numbers(frame: pd.DataFrame) -> tuple[FloatArray | None, list[Problem]]:
     return np.column_stack(columns), problems
 
 
-def _rows(index: pd.Index[object], name: str, period: object) -> tuple[int, int] | Problem:
+def _rows(index: pd.Index, name: str, period: object) -> tuple[int, int] | Problem:
     """Return the first row of a period and the row past its last."""
     if not isinstance(period, list | tuple | np.ndarray | pd.Index) or len(period) != 2:
         return Problem(name, f"must be a pair of first and last label, found {period!r}")
     dates = isinstance(index, pd.DatetimeIndex)
-    ends = []
+    ends: list[Any] = []
     for label in period:
         whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
         if dates == whole or isinstance(label, bool | float) or label is None:
@@ -241,7 +245,7 @@ def _rows(index: pd.Index[object], name: str, period: object) -> tuple[int, int]
                 stamp = pd.Timestamp(label)
             except (ValueError, TypeError):
                 return Problem(name, f"must hold dates, found {label!r}")
-            if pd.isna(stamp) or (stamp.tz is None) != (index.tz is None):
+            if pd.isna(stamp) or (stamp.tz is None) != (getattr(index, "tz", None) is None):
                 return Problem(name, f"must hold dates in the index's time zone, found {label!r}")
             ends.append(stamp)
         elif whole:

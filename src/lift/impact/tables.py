@@ -13,6 +13,8 @@ from lift.impact.periods import Intervention
 
 FloatArray = NDArray[np.float64]
 
+TAIL_PROBS = (0.05, 0.95)
+
 
 def _bounds(draws: FloatArray, alpha: float) -> FloatArray:
     """Return the lower and upper quantile over draws, shape (2, ...)."""
@@ -20,7 +22,7 @@ def _bounds(draws: FloatArray, alpha: float) -> FloatArray:
 
 
 def post_draws(rows: Intervention, fitted: ImpactFit) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the outcome, its expected and its predicted draws on the post-period's observed rows."""
+    """Return outcome, expected and predicted draws on the post-period's observed rows."""
     ahead = slice(rows.post_start - rows.pre_end, rows.post_end - rows.pre_end)
     actual = rows.outcome[rows.post_start : rows.post_end]
     seen = np.isfinite(actual)
@@ -28,7 +30,7 @@ def post_draws(rows: Intervention, fitted: ImpactFit) -> tuple[FloatArray, Float
 
 
 def tail_probability(actual: FloatArray, predicted: FloatArray) -> float:
-    """Return the smaller tail: the share of predicted sums, the actual one among them, beyond it."""
+    """Return the smaller tail: the share of sums, the actual one among them, at or beyond it."""
     total = actual.sum()
     sums = predicted.sum(axis=1)
     beyond = min(int((sums >= total).sum()), int((sums <= total).sum()))
@@ -196,14 +198,14 @@ def convergence_table(posterior: xr.Dataset) -> pd.DataFrame:
         if name not in posterior:
             continue
         values = posterior[name].to_numpy()
-        measures = {"ess_bulk": np.nan, "ess_tail": np.nan, "r_hat": np.nan}
-        for method in ("bulk", "tail"):
-            measures[f"ess_{method}"] = float(
-                array_stats.ess(values, chain_axis=0, draw_axis=1, method=method)
-            )
-        measures["r_hat"] = float(array_stats.rhat(values, chain_axis=0, draw_axis=1))
-        measures["mcse_mean"] = float(
-            array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean")
-        )
+        measures = {
+            "ess_bulk": array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk"),
+            "ess_tail": array_stats.ess(
+                values, chain_axis=0, draw_axis=1, method="tail", prob=TAIL_PROBS
+            ),
+            "r_hat": array_stats.rhat(values, chain_axis=0, draw_axis=1),
+            "mcse_mean": array_stats.mcse(values, chain_axis=0, draw_axis=1, method="mean"),
+        }
+        measures = {key: float(value) for key, value in measures.items()}
         rows.append({"parameter": name, "mean": values.mean(), "sd": values.std(), **measures})
     return pd.DataFrame(rows)

@@ -90,20 +90,22 @@ def report_text(table: pd.DataFrame, outcome: str, remarks: Sequence[str], digit
     -------
     str
     """
-    average, total = table.loc["Average"], table.loc["Cumulative"]
-    level = f"{100.0 * (1.0 - float(average['alpha'])):g}%"
-    lower, upper = float(total["AbsEffect.lower"]), float(total["AbsEffect.upper"])
-    p = float(total["p"])
+    average, total = (
+        {str(name): float(value) for name, value in row.items()} for _, row in table.iterrows()
+    )
+    level = f"{100.0 * (1.0 - average['alpha']):g}%"
+    lower, upper = total["AbsEffect.lower"], total["AbsEffect.upper"]
+    p = total["p"]
 
-    def with_interval(row: pd.Series[float], what: str) -> str:
+    def with_interval(row: dict[str, float], what: str) -> str:
         show = percent if what == "RelEffect" else number
         ends = f"{show(row[f'{what}.lower'], digits)} to {show(row[f'{what}.upper'], digits)}"
         return f"{show(row[what], digits)} ({level} interval {ends})"
 
     if lower <= 0.0 <= upper:
         verdict = (
-            f"The {level} interval of the effect contains zero (tail probability p = {p:.3g}): these "
-            "data do not settle whether there was an effect, nor its direction. That is not "
+            f"The {level} interval of the effect contains zero (tail probability p = {p:.3g}): "
+            "these data do not settle whether there was an effect, nor its direction. That is not "
             "evidence of no effect: the interval says which effects remain possible."
         )
     else:
@@ -116,15 +118,15 @@ def report_text(table: pd.DataFrame, outcome: str, remarks: Sequence[str], digit
         f"After the intervention {outcome} was {number(average['Actual'], digits)} per row on "
         f"average. Without it, {with_interval(average, 'Pred')} would have been expected: an "
         f"effect of {with_interval(average, 'AbsEffect')} per row.",
-        f"Summed over the post-period, {outcome} came to {number(total['Actual'], digits)}, against "
-        f"{with_interval(total, 'Pred')} without the intervention: an effect of "
+        f"Summed over the post-period, {outcome} came to {number(total['Actual'], digits)}, "
+        f"against {with_interval(total, 'Pred')} without the intervention: an effect of "
         f"{with_interval(total, 'AbsEffect')}. A sum has a meaning only where {outcome} is a flow, "
         "such as downloads per day.",
         f"In relative terms the effect is {with_interval(total, 'RelEffect')}.",
         verdict,
-        "This rests on three assumptions that the data cannot prove: the controls were not moved by "
-        "the intervention, their relation to the outcome stayed as it was before, and nothing else "
-        "that moved the outcome began at the same time.",
+        "This rests on three assumptions that the data cannot prove: the controls were not moved "
+        "by the intervention, their relation to the outcome stayed as it was before, and nothing "
+        "else that moved the outcome began at the same time.",
     ]
     parts += [f"Note: {remark}." for remark in remarks]
     return "\n\n".join(parts)

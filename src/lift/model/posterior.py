@@ -22,7 +22,7 @@ from lift.model.spec import ModelSpec
 FloatArray = NDArray[np.float64]
 
 GROUPS = ("posterior", "sample_stats", "observed_data", "constant_data")
-TEXT_COLUMNS = ("influencer", "platform", "creator_type", "content")
+TEXT_COLUMNS = ("influencer", "platform", "creator_type", "content", "sponsored")
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 

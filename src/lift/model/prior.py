@@ -91,7 +91,8 @@ def draw_downloads(design: Design, drawn: PriorDraw, rng: np.random.Generator) -
     """
     noise_sd = drawn.values[design.position("noise_sd")]
     if design.likelihood == "lognormal":
-        return np.exp(drawn.log_mean + noise_sd * rng.standard_normal(len(drawn.log_mean)))
+        noise = noise_sd * rng.standard_normal(len(drawn.log_mean))
+        return np.asarray(np.exp(drawn.log_mean + noise))
     size = noise_sd**-2
     rate = np.exp(drawn.log_mean) * rng.gamma(size, 1.0 / size, len(drawn.log_mean))
     return np.asarray(rng.poisson(rate), dtype=np.float64)
