@@ -35,7 +35,7 @@ LEVEL_COLUMNS = (
     "upper",
     "prob",
     "prob_positive",
-    "mean_per_1000_views",
+    "mean_per_100k_views",
 )
 CONTRAST_COLUMNS = (
     "attribute",
@@ -49,7 +49,7 @@ CONTRAST_COLUMNS = (
     "upper",
     "prob",
     "prob_positive",
-    "mean_per_1000_views",
+    "mean_per_100k_views",
     "support",
     "note",
 )
@@ -129,7 +129,7 @@ def _summary(draws: FloatArray, prob: float, per_views: float) -> dict[str, floa
         "upper": float(upper),
         "prob": prob,
         "prob_positive": float((draws > 0).mean()),
-        "mean_per_1000_views": float(draws.mean()) / per_views * 1000.0,
+        "mean_per_100k_views": float(draws.mean()) / per_views * 100_000.0,
     }
 
 
@@ -146,7 +146,7 @@ def level_table(posterior: Posterior, prob: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         Columns attribute, level, n_posts, mean, sd, lower, upper (log-lift-days per post at
-        reference views), prob, prob_positive, mean_per_1000_views (at reference views; NaN where
+        reference views), prob, prob_positive, mean_per_100k_views (at reference views; NaN where
         no views are given). No row where no attribute has two levels.
 
     Raises
@@ -186,7 +186,7 @@ def contrast(
     DataFrame
         Columns attribute, level, other, n_posts, n_other, mean, sd, lower, upper (log-lift-days
         per post at reference views, adjusted for the other attributes), prob, prob_positive,
-        mean_per_1000_views, support (share of the posts of both levels within the range of views
+        mean_per_100k_views, support (share of the posts of both levels within the range of views
         that both have; NaN where views are not given), note.
 
     Raises

@@ -219,7 +219,7 @@ def _amplitude(fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:
                 notes.append(f"{attribute} not given: no deviation for it")
         elif label in fitted.group_mean:
             out += fitted.group_mean[label]
-        elif modelled or (fitted.seen(attribute) and level not in fitted.seen(attribute)):
+        elif fitted.seen(attribute) and level not in fitted.seen(attribute):
             out += spec.group_sd * fitted.normals("group", label)
             notes.append(f"{attribute} {level!r} is new: its deviation is drawn from the prior")
     return out + _influencer(fitted, str(row["influencer"]), notes)

@@ -1,322 +1,288 @@
-"""Survival of users: the shifted-beta-geometric curve, and retention that is only assumed."""
+"""Retention of the users that posts bring: estimated from cohorts, or assumed."""
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Literal, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from scipy import optimize, stats
-from scipy.special import betaln, digamma, expit, logit
 
+from lift.analysis.assumption import RetentionAssumption
+from lift.analysis.cohort_rates import DELTA_SD, draw_rates
+from lift.analysis.counterfactual import log_lift
+from lift.analysis.survival import DISCREPANCY_SD, Curve, fit_curve
+from lift.data.cohorts import Cohorts
 from lift.errors import InputError, Problem
+from lift.model.posterior import Posterior
+from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 
-DISCREPANCY_SD = 0.1
-"""How far true retention lies from the curve, sd in log-odds: a tenth of the odds."""
-
-LOG_ALPHA = (float(np.log(0.5)), 0.7)
-LOG_BETA = (float(np.log(0.25)), 1.0)
-"""Normal priors (mean, sd) of the curve's parameters: a third of installs active on day 1 (95 %
-from 4 to 80 %), a twelfth on day 30. They decide only what fewer than two days leave open."""
-
-N_STEPS = 40
-EDGE = 1e-6
-
-
-def survival(alpha: FloatArray, beta: FloatArray, age_days: FloatArray) -> FloatArray:
-    """Return the share of users that have not left by an age.
-
-    Each user leaves at the end of a day with a probability of his own, drawn once from
-    ``Beta(alpha, beta)``: ``S(t) = B(alpha, beta + t) / B(alpha, beta)``.
-
-    Parameters
-    ----------
-    alpha, beta : ndarray, shape (n_draws,)
-        Positive.
-    age_days : ndarray, shape (n_ages,)
-        0 or more.
-
-    Returns
-    -------
-    ndarray, shape (n_draws, n_ages)
-        In (0, 1]; one at age 0, falling.
-
-    References
-    ----------
-    Fader & Hardie 2007, doi:10.1002/dir.20074: ``S(t) / S(t - 1) = (beta + t - 1) /
-    (alpha + beta + t - 1)``.
-    """
-    a, b = np.asarray(alpha)[:, None], np.asarray(beta)[:, None]
-    return np.asarray(np.exp(betaln(a, b + np.asarray(age_days)) - betaln(a, b)))
+COHORT_RATES = "cohort rates"
+MIN_COHORTS = 14
+"""Observed cohorts from which on a day's retention is estimated: two of each weekday."""
+MOSTLY_PRIOR = 0.7
+"""Posterior over prior sd of the odds ratio from which on the cohorts are said to tell little."""
+LOW_EFFICIENCY = 0.02
+POOR_FIT = 3 * DISCREPANCY_SD
+"""Misfit of the curve on an observed day (log-odds) from which on it is said."""
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
-    """Draws of a shifted-beta-geometric retention curve.
+class Retention:
+    """Draws of how many of the downloads that posts brought turn into users.
 
     Attributes
     ----------
-    alpha, beta : ndarray, shape (n_draws,)
-    shift : ndarray, shape (n_draws,)
-        Log-odds by which days that were not observed lie off the curve.
-    days : tuple of int
-        The observed days that it was fitted to.
-    misfit : float
-        Largest distance of a mean observed rate from the fitted mean curve (log-odds).
+    basis : str
+        What it rests on: ``"cohort rates"``, or ``"assumption: ..."``.
+    chosen : ndarray of int, shape (n_draws,)
+        The draw of the downloads' posterior, chains flattened, that each draw belongs to; as many
+        of each chain.
+    installs : ndarray, shape (n_draws or 1, n_dates or 1)
+        Installs (or activations) per download of a date.
+    shares : dict of int to ndarray, shape (n_draws, n_dates or 1)
+        By observed day after the install: share of post-driven installs of a date active then.
+    organic : dict of int to ndarray, shape (n_draws,)
+        The same of installs that came anyway, or of the benchmark.
+    curve : Curve
+        For every other day.
+    quality : ndarray, shape (n_draws,), or None
+        Assumed ratio that multiplies shares and curve; None where retention was estimated.
+    notes : dict of int to str
+        What is to be said of results on an observed day; under 0, of all.
     """
 
-    alpha: FloatArray
-    beta: FloatArray
-    shift: FloatArray
-    days: tuple[int, ...]
-    misfit: float
+    basis: str
+    chosen: NDArray[np.int64]
+    installs: FloatArray
+    shares: dict[int, FloatArray]
+    organic: dict[int, FloatArray]
+    curve: Curve
+    quality: FloatArray | None
+    notes: dict[int, str]
 
-    def at(self, age_days: FloatArray) -> FloatArray:
-        """Return the share of users alive at some ages, shape (n_draws, n_ages); 1 at age 0."""
+    def _without_quality(self, day: int) -> FloatArray:
+        if day in self.shares:
+            return self.shares[day]
+        return self.curve.at(np.array([float(day)]))
+
+    def share(self, day: int) -> FloatArray:
+        """Return the share of post-driven installs active on a day, (n_draws, n_dates or 1)."""
+        base = self._without_quality(day)
+        return base if self.quality is None else np.minimum(base * self.quality[:, None], 1.0)
+
+    def per_quality(self, day: int) -> FloatArray:
+        """Return the derivative of the share in the quality ratio; NaN where none is assumed."""
+        base = self._without_quality(day)
+        if self.quality is None:
+            return np.full_like(base, np.nan)
+        return np.where(base * self.quality[:, None] < 1.0, base, 0.0)
+
+    def alive(self, age_days: FloatArray) -> FloatArray:
+        """Return the share of post-driven installs still users at some ages, by the curve."""
         ages = np.asarray(age_days, dtype=np.float64)
-        share = survival(self.alpha, self.beta, ages)
-        moved = expit(logit(np.clip(share, EDGE**2, 1 - EDGE)) + self.shift[:, None])
-        return np.where(ages == 0, 1.0, moved)
+        share = self.curve.at(ages)
+        if self.quality is None:
+            return share
+        return np.where(ages == 0, 1.0, np.minimum(share * self.quality[:, None], 1.0))
 
+    def extrapolated(self, day: int) -> bool:
+        """Tell whether a day lies beyond the last observed one."""
+        return day > max(self.shares)
 
-def fit_curve(days: tuple[int, ...], rates: FloatArray, rng: np.random.Generator) -> Curve:
-    """Return draws of the retention curve given draws of the rates on some days.
+    def note(self, day: int) -> str:
+        """Return what is to be said of results on a day."""
+        notes = [self.notes.get(0, ""), self.notes.get(day, "")]
+        if day not in self.shares:
+            seen = ", ".join(str(other) for other in sorted(self.shares))
+            notes.append(f"day {day} from the retention curve, observed on day {seen}")
+            if self.curve.misfit > POOR_FIT:
+                notes.append(
+                    f"the curve misses observed days by up to {self.curve.misfit:.2f} in log-odds"
+                )
+        return "; ".join(note for note in notes if note)
 
-    Every draw of the rates is moved by a draw of the curve's discrepancy, its prior means by a
-    draw of the prior, and the curve is fitted to that: least squares on the log-odds, weighted by
-    ``1 / (variance of the rate + DISCREPANCY_SD^2)`` (randomise, then optimise). The draws keep
-    their places, so that what depends on the rates and on the curve stays paired.
-
-    Parameters
-    ----------
-    days : tuple of int
-        At least one, each 1 or more.
-    rates : ndarray, shape (n_draws, n_days)
-        In (0, 1).
-    rng : Generator
-
-    Returns
-    -------
-    Curve
-
-    References
-    ----------
-    Bardsley, Solonen, Haario & Laine 2014, doi:10.1137/140964023 (randomise-then-optimise).
-    """
-    n_draws = len(rates)
-    target = logit(np.clip(rates, EDGE, 1 - EDGE))
-    weight = 1.0 / (target.var(axis=0) + DISCREPANCY_SD**2)
-    means, sds = np.array([LOG_ALPHA, LOG_BETA]).T
-    noise = DISCREPANCY_SD * rng.normal(size=target.shape)
-    prior = means + sds * rng.normal(size=(n_draws, 2))
-    ages = np.array(days, dtype=np.float64)
-    fitted = _least_squares(ages, target + noise, weight, prior, sds)
-    middle = _least_squares(ages, target.mean(axis=0)[None], weight, means[None], sds)
-    off = _log_odds(middle, ages)[0] - target.mean(axis=0)
-    return Curve(
-        alpha=np.exp(fitted[:, 0]),
-        beta=np.exp(fitted[:, 1]),
-        shift=DISCREPANCY_SD * rng.normal(size=n_draws),
-        days=days,
-        misfit=float(np.abs(off).max()),
-    )
-
-
-def _log_odds(log_parameters: FloatArray, ages: FloatArray) -> FloatArray:
-    share = survival(np.exp(log_parameters[:, 0]), np.exp(log_parameters[:, 1]), ages)
-    return np.asarray(logit(np.clip(share, EDGE**2, 1 - 1e-12)))
-
-
-def _least_squares(
-    ages: FloatArray, target: FloatArray, weight: FloatArray, prior: FloatArray, sds: FloatArray
-) -> FloatArray:
-    """Return the best (log alpha, log beta) of each draw, by damped Gauss-Newton steps."""
-    point = prior.copy()
-
-    def cost(at: FloatArray) -> FloatArray:
-        data = (weight * (_log_odds(at, ages) - target) ** 2).sum(axis=1)
-        return np.asarray(data + (((at - prior) / sds) ** 2).sum(axis=1))
-
-    now = cost(point)
-    damping = np.full(len(point), 1e-3)
-    for _ in range(N_STEPS):
-        a, b = np.exp(point[:, :1]), np.exp(point[:, 1:])
-        share = np.clip(survival(a[:, 0], b[:, 0], ages), EDGE**2, 1 - 1e-12)
-        both = digamma(a + b) - digamma(a + b + ages)
-        slope = np.stack([a * both, b * (both + digamma(b + ages) - digamma(b))], axis=-1)
-        slope /= (1.0 - share)[..., None]
-        gap = target - logit(share)
-        gradient = np.einsum("k,dk,dki->di", weight, gap, slope) + (prior - point) / sds**2
-        curvature = np.einsum("k,dki,dkj->dij", weight, slope, slope) + np.diag(1 / sds**2)
-        diagonal = np.einsum("dii->di", curvature)
-        damped = curvature + np.einsum("di,ij->dij", damping[:, None] * diagonal, np.eye(2))
-        step = np.linalg.solve(damped, gradient[..., None])[..., 0]
-        moved = np.clip(point + np.clip(step, -2.0, 2.0), -12.0, 12.0)
-        new = cost(moved)
-        better = new <= now
-        point = np.where(better[:, None], moved, point)
-        now = np.where(better, new, now)
-        damping = np.where(better, damping / 5.0, damping * 5.0)
-        if np.abs(step).max() < 1e-7:
-            break
-    return point
-
-
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
-
-
-class Share(_Closed):
-    """A share that is known from elsewhere, as a Beta distribution.
-
-    Attributes
-    ----------
-    mean : float
-        In (0, 1).
-    n : float, optional
-        Effective sample size: how many people's behaviour the knowledge is worth.
-    lower, upper : float, optional
-        A 95 % interval about the mean, in place of ``n``: the Beta distribution has that mean and
-        an interval of that width.
-    """
-
-    mean: Probability
-    n: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
-    lower: Probability | None = None
-    upper: Probability | None = None
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        interval = (self.lower is not None, self.upper is not None)
-        if any(interval) != all(interval) or (self.n is None) is not all(interval):
-            raise ValueError("give the mean with either n, or lower and upper")
-        if (
-            self.lower is not None
-            and self.upper is not None
-            and not self.lower < self.mean < self.upper
-        ):
-            raise ValueError("the mean must lie between lower and upper")
-        return self
-
-    @property
-    def size(self) -> float:
-        """The effective sample size, worked out from the interval where that was given."""
-        if self.n is not None:
-            return self.n
-        if self.lower is None or self.upper is None:
-            return float("nan")
-        width = self.upper - self.lower
-
-        def surplus(log_n: float) -> float:
-            ends = self._beta(float(np.exp(log_n))).ppf([0.025, 0.975])
-            return float(ends[1] - ends[0]) - width
-
-        # The widest interval that a Beta distribution with one mode or two can have is at n = 0.1.
-        low, high = np.log(0.1), np.log(1e12)
-        return float(np.exp(low if surplus(low) < 0 else optimize.brentq(surplus, low, high)))
-
-    def _beta(self, n: float) -> stats.rv_continuous:
-        return stats.beta(self.mean * n, (1.0 - self.mean) * n)
-
-    def quantile(self, probability: FloatArray) -> FloatArray:
-        """Return quantiles of the Beta distribution."""
-        return np.asarray(self._beta(self.size).ppf(probability), dtype=np.float64)
-
-
-class Quality(_Closed):
-    """Retention of the users that posts bring, relative to that of the benchmark.
-
-    Attributes
-    ----------
-    median : float
-        1: as good as the benchmark's users.
-    sd : float
-        Of its logarithm; 0.3 is a 95 % interval from 0.56 to 1.80 about a median of 1.
-    """
-
-    median: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 1.0
-    sd: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.3
-
-
-class RetentionAssumption(_Closed):
-    """What is assumed about users where only downloads were observed.
-
-    Attributes
-    ----------
-    activation : Share or "included"
-        Share of downloads that are opened; ``"included"`` where ``retention`` is per download.
-    retention : dict of int to Share
-        Share of the activated that are active on a day after the install.
-    quality : Quality
-        Retention of post-driven users over that of the benchmark.
-    source : str
-        Where the numbers come from.
-    """
-
-    activation: Share | Literal["included"]
-    retention: Annotated[dict[Annotated[int, Field(ge=1, le=9999)], Share], Field(min_length=1)]
-    quality: Quality = Quality()
-    source: str = ""
-
-    @property
-    def basis(self) -> str:
-        """What every table says of results that rest on the assumption."""
-        opened = "included" if isinstance(self.activation, str) else f"{self.activation.mean:g}"
-        rates = ", ".join(f"D{day} {self.retention[day].mean:g}" for day in sorted(self.retention))
-        quality = f"LogNormal(log {self.quality.median:g}, {self.quality.sd:g})"
-        return f"assumption: activation {opened}, retention {rates}, quality ratio {quality}" + (
-            f"; {self.source}" if self.source else ""
-        )
-
-    @classmethod
-    def from_toml(cls, path: str | Path) -> Self:
-        """Return the assumption in a TOML file.
+    def table(self, days: tuple[int, ...] = (1, 7, 30, 90), prob: float = 0.95) -> pd.DataFrame:
+        """Return the retention of post-driven installs by day.
 
         Parameters
         ----------
-        path : str or Path
-            Such as::
-
-                activation = {mean = 0.8, n = 200}
-                quality = {median = 1.0, sd = 0.3}
-                source = "industry benchmark 2025, own judgement of its precision"
-
-                [retention]
-                1 = {mean = 0.27, n = 100}
-                30 = {mean = 0.07, lower = 0.04, upper = 0.11}
+        days : tuple of int
+            Days after the install, observed or not.
+        prob : float
+            Probability of the equal-tailed intervals, in (0, 1).
 
         Returns
         -------
-        RetentionAssumption
-
-        Raises
-        ------
-        InputError
-            If the file cannot be read, or naming every value that cannot be.
+        DataFrame
+            Columns day, mean, lower, upper (share of post-driven installs active; the mean over
+            dates), organic_mean, ratio_mean, ratio_lower, ratio_upper, prob_lower (probability
+            that posts' users are retained less; all NaN on days not observed), basis,
+            extrapolated, note.
         """
-        file = Path(path)
-        try:
-            return cls.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            what = f"must be a readable TOML file (UTF-8), found: {error}; correct it"
-            raise InputError([Problem(file.name, what)]) from None
-        except ValidationError as error:
-            raise InputError(
-                [
-                    Problem(
-                        file.name,
-                        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}, "
-                        f"found {item['input']!r}; correct it",
-                    )
-                    for item in error.errors()
-                ]
-            ) from None
+        tails = [(1 - prob) / 2, (1 + prob) / 2]
+        rows = []
+        for day in days:
+            own = self.share(day).mean(axis=1)
+            organic = self.organic.get(day, np.full(len(own), np.nan))
+            ratio = own / organic
+            row: dict[str, object] = {"day": day, "mean": own.mean()}
+            row["lower"], row["upper"] = np.quantile(own, tails)
+            row |= {"organic_mean": organic.mean(), "ratio_mean": ratio.mean()}
+            row["ratio_lower"], row["ratio_upper"] = np.quantile(ratio, tails)
+            row["prob_lower"] = (ratio < 1).mean() if day in self.organic else np.nan
+            row |= {"basis": self.basis, "extrapolated": self.extrapolated(day)}
+            rows.append(row | {"note": self.note(day)})
+        return pd.DataFrame(rows)
+
+
+def cohort_retention(
+    posterior: Posterior, cohorts: Cohorts, *, n_draws: int = 400, seed: int | None = None
+) -> Retention:
+    """Return how post-driven installs are retained, from the rates of the install days' cohorts.
+
+    Given each of some draws of the downloads' posterior, and so of the share of each day's
+    installs that posts brought, the retention of those is drawn from the rates; what is believed
+    of the downloads stays as it was (a "cut" posterior).
+
+    Parameters
+    ----------
+    posterior : Posterior
+    cohorts : Cohorts
+    n_draws : int
+        Draws of the downloads that are used, evenly spaced in every chain.
+    seed : int, optional
+        Root seed; the run's own by default.
+
+    Returns
+    -------
+    Retention
+
+    Raises
+    ------
+    InputError
+        If on no day after the install 14 cohorts were observed.
+    """
+    dates = posterior.dates
+    chosen = _thinned(posterior, n_draws)
+    downloads = posterior.downloads.to_numpy()
+    share = np.zeros((len(chosen), len(dates)))
+    lift = log_lift(posterior, np.arange(len(posterior.posts)))
+    span = slice(lift.first_day, lift.first_day + lift.values.shape[1])
+    share[:, span] = -np.expm1(-lift.values[chosen])
+    counts = {day: cohorts.on(dates, day) for day in cohorts.days}
+    installs = next(iter(counts.values()))[0]
+    shares, organic, notes, rates = {}, {}, {0: _install_note(installs, downloads)}, {}
+    weight = np.nan_to_num(np.maximum(share.mean(axis=0), 0.0) * installs)
+    weight = weight / weight.sum() if weight.sum() > 0 else np.full(len(dates), 1 / len(dates))
+    for day, (size, active) in counts.items():
+        if int((np.isfinite(active) & (size > 0)).sum()) < MIN_COHORTS:
+            continue
+        rng = stream(_seed(posterior, seed), "users", "rates", str(day))
+        drawn = draw_rates(share, size, active, dates.dayofweek.to_numpy(np.int64), rng)
+        shares[day] = drawn.incremental
+        organic[day] = drawn.organic.mean(axis=1)
+        rates[day] = drawn.incremental @ weight
+        said = []
+        if drawn.delta.std() > MOSTLY_PRIOR * DELTA_SD:
+            said.append(f"day {day} mostly prior: the cohorts say little of the posts' users")
+        if drawn.efficiency < LOW_EFFICIENCY:
+            said.append(f"REVIEW: importance resampling kept {drawn.efficiency:.1%} of its points")
+        notes[day] = "; ".join(said)
+    if not shares:
+        what = (
+            f"{MIN_COHORTS} cohorts must have a value of one active_dN on days of the run, found "
+            "fewer in every column; add rows, or give a retention assumption"
+        )
+        raise InputError([Problem("cohorts", what)])
+    days = tuple(sorted(shares))
+    rng = stream(_seed(posterior, seed), "users", "curve")
+    return Retention(
+        basis=COHORT_RATES,
+        chosen=chosen,
+        installs=_installs_per_download(installs, downloads)[None],
+        shares=shares,
+        organic=organic,
+        curve=fit_curve(days, np.column_stack([rates[day] for day in days]), rng),
+        quality=None,
+        notes=notes,
+    )
+
+
+def assumed_retention(
+    posterior: Posterior, assumption: RetentionAssumption, *, seed: int | None = None
+) -> Retention:
+    """Return how post-driven downloads are retained if an assumption holds.
+
+    The rates on different days are drawn together: where the benchmark is too high on one, it is
+    on all. Activation and quality are drawn apart from them.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    assumption : RetentionAssumption
+    seed : int, optional
+        Root seed; the run's own by default.
+
+    Returns
+    -------
+    Retention
+        One draw for every draw of the posterior.
+    """
+    n_draws = posterior.draws.sizes["chain"] * posterior.draws.sizes["draw"]
+    rng = stream(_seed(posterior, seed), "users", "assumption")
+    uniform = rng.uniform(size=(3, n_draws))
+    normal = rng.normal(size=n_draws)
+    days = tuple(sorted(assumption.retention))
+    rates = np.column_stack([assumption.retention[day].quantile(uniform[0]) for day in days])
+    activation = (
+        np.ones(n_draws)
+        if isinstance(assumption.activation, str)
+        else assumption.activation.quantile(uniform[1])
+    )
+    return Retention(
+        basis=assumption.basis,
+        chosen=np.arange(n_draws),
+        installs=activation[:, None],
+        shares={day: rates[:, k : k + 1] for k, day in enumerate(days)},
+        organic={day: rates[:, k] for k, day in enumerate(days)},
+        curve=fit_curve(days, rates, rng),
+        quality=assumption.quality.median * np.exp(assumption.quality.sd * normal),
+        notes={0: "rests on an assumption, not on data of users"},
+    )
+
+
+def _thinned(posterior: Posterior, n_draws: int) -> NDArray[np.int64]:
+    """Return positions of draws, evenly spaced in every chain, chains flattened."""
+    n_chains, length = posterior.draws.sizes["chain"], posterior.draws.sizes["draw"]
+    kept = max(1, min(length, n_draws // n_chains))
+    own = ((np.arange(kept) + 0.5) * length / kept).astype(np.int64)
+    return np.asarray((np.arange(n_chains)[:, None] * length + own).ravel())
+
+
+def _seed(posterior: Posterior, seed: int | None) -> int:
+    return int(posterior.attrs.get("seed", 0)) if seed is None else seed
+
+
+def _installs_per_download(installs: FloatArray, downloads: FloatArray) -> FloatArray:
+    """Return installs per download by date; the overall ratio, or 1, where one is not known."""
+    known = np.isfinite(installs) & (downloads > 0)
+    if not known.any():
+        return np.ones(len(downloads))
+    ratio = np.full(len(downloads), installs[known].sum() / downloads[known].sum())
+    ratio[known] = installs[known] / downloads[known]
+    return ratio
+
+
+def _install_note(installs: FloatArray, downloads: FloatArray) -> str:
+    known = np.isfinite(installs) & (downloads > 0)
+    share = installs[known].sum() / downloads[known].sum() if known.any() else 1.0
+    missing = int((np.isnan(installs) & np.isfinite(downloads)).sum())
+    notes = []
+    if abs(share - 1) > 0.05:
+        notes.append(f"installs of the cohorts are {share:.0%} of the downloads")
+    if missing:
+        notes.append(f"{missing} day(s) without a cohort: installs and retention taken as nearby")
+    return "; ".join(notes)

@@ -61,9 +61,11 @@ def shrinkage_table(posterior: Posterior, spec: ModelSpec, prob: float = 0.95) -
     step = moved / variance * (precision @ moments.mean) / per_post
     flat_mean = moments.mean + step * (1.0 / divisor - 1.0)
     gain = moved**2 / variance * (1.0 / divisor - 1.0)
-    flat_sd = np.sqrt(np.diag(moments.posterior) + gain)
-    z = NormalDist().inv_cdf(1 - tail)
     draws = flat_draws(posterior.draws["amplitude"])
+    # what is not known of the hyperparameters stays: at least the variance of the draws
+    total = np.maximum(draws.var(axis=0, ddof=1), np.diag(moments.posterior))
+    flat_sd = np.sqrt(total + gain)
+    z = NormalDist().inv_cdf(1 - tail)
     lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
     return pd.DataFrame(
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import lift.cli.estimands
 from lift.cli.commands import app
 
 __all__ = ["app", "main"]

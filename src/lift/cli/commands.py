@@ -251,7 +251,7 @@ def _effects(
     """Print the incremental downloads of a run."""
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
-    analysis = _load(run)
+    analysis = load_run(run)
     table = analysis.effects.table(by, prob)
     if as_json:
         rows = printing.records(printing.with_truth(table, analysis.truth))
@@ -269,14 +269,14 @@ def _report(run: RunPath) -> None:
     """Write the report of a run again."""
     from lift.output import store
 
-    analysis = _load(run)
+    analysis = load_run(run)
     printing.line(str(store.rewrite_report(run, analysis.effects, analysis.findings)))
 
 
 @app.command("diagnose")
 def _diagnose(run: RunPath, as_json: AsJson = False) -> None:
     """Print the numerical checks of a run; exit 1 on FAIL."""
-    found = _load(run).findings
+    found = load_run(run).findings
     if as_json:
         printing.json_text([vars(finding) for finding in found])
     else:
@@ -285,7 +285,7 @@ def _diagnose(run: RunPath, as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-def _load(run: Path) -> Analysis:
+def load_run(run: Path) -> Analysis:
     from lift import pipeline
 
     return pipeline.load(run)

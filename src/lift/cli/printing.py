@@ -139,6 +139,30 @@ def overlap(analysis: Analysis) -> str:
     )
 
 
+def plain_table(table: pd.DataFrame) -> None:
+    """Print any table: counts with thousands separators, small numbers with three digits."""
+    from rich.text import Text
+
+    from lift.output import wording
+
+    shown = _table()
+    numeric = {column for column in table.columns if table[column].dtype.kind in "iuf"}
+    for column in table.columns:
+        justify = "right" if column in numeric else "left"
+        shown.add_column(str(column).replace("_", " "), justify=justify, overflow="fold")
+    for row in table.to_dict("records"):
+        cells = []
+        for column, value in row.items():
+            if column not in numeric:
+                cells.append(wording.name(str(value)))
+            elif abs(value) >= 10 or value == 0:
+                cells.append(wording.count(value))
+            else:
+                cells.append(f"{value:.3f}")
+        shown.add_row(*[Text(cell) for cell in cells])
+    _show(shown)
+
+
 def findings(found: Sequence[Finding]) -> None:
     """Print findings as a table."""
     from rich.text import Text

@@ -104,11 +104,12 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
 
 def _flat(draws: ImpactDraws) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return log sds, coefficients and states of all chains, one row per draw."""
-    return (
-        draws.log_sds.reshape(-1, draws.log_sds.shape[2]),
-        draws.coefficients.reshape(-1, draws.coefficients.shape[2]),
-        draws.states.reshape(-1, draws.states.shape[2]),
+    n_chains, n_draws = draws.log_sds.shape[:2]
+    log_sds, coefficients, states = (
+        values.reshape(n_chains * n_draws, values.shape[2])
+        for values in (draws.log_sds, draws.coefficients, draws.states)
     )
+    return log_sds, coefficients, states
 
 
 def before(fitted: ImpactFit) -> tuple[FloatArray, FloatArray]:

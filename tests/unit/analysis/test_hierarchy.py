@@ -75,7 +75,7 @@ def test_the_table_of_levels() -> None:
     assert row["n_posts"] == 3
     assert row["mean"] == pytest.approx(draws.mean())
     assert [row["lower"], row["upper"]] == pytest.approx(np.quantile(draws, [0.25, 0.75]))
-    assert row["mean_per_1000_views"] == pytest.approx(draws.mean() / 100)
+    assert row["mean_per_100k_views"] == pytest.approx(draws.mean())
     assert len(table) == 4
 
 

@@ -73,6 +73,27 @@ def test_with_posts_apart_it_is_what_was_measured() -> None:
     assert table["data_weight"][2] > table["data_weight"][0] > table["data_weight"][1]
 
 
+def test_what_is_not_known_of_the_hyperparameters_stays_in_the_interval() -> None:
+    plain = posterior(np.diag([4.0, 1.0, 20.0]))
+    noise = np.exp(stream(2, "tests", "noise").normal(size=2000))
+    shifted = plain.draws["amplitude"].to_numpy().reshape(-1, 3) + 0.5 * np.log(noise)[:, None]
+    made = hand_made(
+        shifted,
+        [20, 40, 60],
+        np.full(100, 1000.0),
+        draws={
+            "group_mean": ("group", np.zeros((2000, 1))),
+            "amplitude_sd": (None, 0.5),
+            "noise_sd": (None, noise),
+        },
+        coords={"group": ["all"]},
+    )
+    table, known = shrinkage_table(made, SPEC), shrinkage_table(plain, SPEC)
+    expected = np.hypot(known["flat_sd"].to_numpy(), 0.5)
+    assert table["flat_sd"].to_numpy() == pytest.approx(expected, rel=0.06)
+    assert (table["flat_sd"] >= table["sd"]).all()
+
+
 def test_a_post_without_data_has_no_estimate_of_its_own() -> None:
     table = shrinkage_table(posterior(np.diag([4.0, 0.0, 20.0])), SPEC)
     assert np.isnan(table["flat_mean"][1])

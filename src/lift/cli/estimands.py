@@ -1,0 +1,105 @@
+"""The commands that read further estimands off a stored run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lift.cli import printing
+from lift.cli.commands import AsCsv, AsJson, By, Prob, RunPath, Seed, app, load_run
+from lift.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHARE_COLUMNS = (
+    "unit",
+    "loo_mean",
+    "add_one_in_mean",
+    "aumann_shapley_mean",
+    "aumann_shapley_lower",
+    "aumann_shapley_upper",
+    "shapley_mean",
+    "share_of_total",
+)
+CONTRAST_COLUMNS = ("attribute", "level", "other", "mean", "lower", "upper", "prob_positive")
+NEXT_COLUMNS = ("post", "baseline", "mean", "lower", "upper", "prob_positive", "note")
+
+
+@app.command("shares")
+def _shares(
+    run: RunPath,
+    by: Annotated[By, typer.Option(help="Whose shares.")] = "post",
+    prob: Prob = 0.95,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Split the campaign's effect: four attributions side by side."""
+    table = load_run(run).attribution(by, prob)
+    _print(table, SHARE_COLUMNS, as_json=as_json, as_csv=as_csv)
+    if not (as_json or as_csv):
+        index = float(table["interaction_index"].iloc[0])
+        printing.line(
+            f"Interaction index {index:+.3f}: the leave-one-out column, added up, differs from the "
+            "campaign's effect by that share of it. Aumann-Shapley and Shapley shares add up."
+        )
+
+
+@app.command("contrasts")
+def _contrasts(
+    run: RunPath, prob: Prob = 0.95, as_json: AsJson = False, as_csv: AsCsv = False
+) -> None:
+    """Compare platforms, creator types and contents."""
+    table = load_run(run).contrasts(prob)
+    if table.empty:
+        printing.line("No attribute of the posts has two levels to compare.")
+        return
+    _print(table, CONTRAST_COLUMNS, as_json=as_json, as_csv=as_csv)
+
+
+@app.command("predict")
+def _predict(
+    run: RunPath,
+    posts: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="CSV of next posts: post_id, influencer, platform, creator_type, content, "
+            "sponsored, views, baseline; every column is optional.",
+        ),
+    ],
+    seed: Seed = 1,
+    prob: Prob = 0.95,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Predict what next posts would bring."""
+    analysis = load_run(run)
+    table = analysis.predict(_read_posts(posts), seed=seed, prob=prob).table
+    _print(table, NEXT_COLUMNS, as_json=as_json, as_csv=as_csv)
+
+
+def _read_posts(file: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(file)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        what = f"must be a readable CSV file in UTF-8; {error}; check the path"
+        raise InputError([Problem(file.name, what)]) from None
+
+
+def _print(
+    table: pd.DataFrame, columns: tuple[str, ...], *, as_json: bool, as_csv: bool
+) -> None:
+    """Print the whole table as JSON or CSV, or its main columns for people."""
+    if as_json and as_csv:
+        raise typer.BadParameter("choose one of --json and --csv")
+    if as_json:
+        printing.json_text(printing.records(table))
+    elif as_csv:
+        printing.csv_text(table)
+    else:
+        printing.plain_table(table[[column for column in columns if column in table]])

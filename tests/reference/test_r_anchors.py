@@ -1,0 +1,232 @@
+"""lift.CausalImpact against R's CausalImpact 1.3.0 (bsts 0.9.10) on three fixed data sets.
+
+a: the vignette's data; b: five controls and a weekly season; c: fifty controls, four of them at
+work. The long R references have Monte Carlo errors of their own; where R has no long run (b), the
+spread of its 1,000-draw runs under 20 seeds gives the error of its 10,000-draw run.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from arviz_stats.base import array_stats
+
+from lift.impact.causal_impact import CausalImpact, ImpactResult
+from lift.impact.prior import prior_from_data
+
+pytestmark = pytest.mark.real_data
+
+LAST_PRE = {"a": 69, "b": 669, "c": 669}
+N_DRAWS = 8000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    value: float
+    error: float
+
+    def away(self, other: Estimate) -> float:
+        """Return the distance in combined Monte Carlo errors."""
+        return abs(self.value - other.value) / float(np.hypot(self.error, other.error))
+
+
+@cache
+def fitted(folder: Path, name: str) -> ImpactResult:
+    data = read(folder, name)
+    args = {"niter": N_DRAWS, "nseasons": 7 if name == "b" else 1}
+    return CausalImpact(
+        data,
+        [0, LAST_PRE[name]],
+        [LAST_PRE[name] + 1, len(data) - 1],
+        model_args={**args, "post_period_covariates_in_prior": True},
+    )
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    data = pd.read_csv(folder / f"{name}_input.csv")
+    return data.drop(columns=["t", "date"], errors="ignore")
+
+
+def ours(result: ImpactResult, name: str, prob: float | None = None) -> Estimate:
+    draws = result.posterior[name].to_numpy()
+    if prob is None:
+        error = array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean")
+        return Estimate(float(draws.mean()), float(error))
+    error = array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="quantile", prob=prob)
+    return Estimate(float(np.quantile(draws, prob)), float(error))
+
+
+def theirs(folder: Path, name: str, parameter: str) -> Estimate:
+    """Return R's posterior mean; its error is the larger of two estimates."""
+    seeds = pd.read_csv(folder / f"{name}_seedvar_niter1000.csv")
+    long = folder / f"{name}_ref_params.csv"
+    if long.exists():
+        row = pd.read_csv(long).set_index("param").loc[parameter]
+        return Estimate(
+            row["mean"], max(row["mcse_mean"], row["sd_of_chain_means"] / np.sqrt(row["chains"]))
+        )
+    row = pd.read_csv(folder / f"{name}_niter10000_params.csv").set_index("param").loc[parameter]
+    error = row["sd"] / np.sqrt(row["ess_geyer"])
+    spread = seeds.get(parameter.replace(".", "_"))
+    if spread is not None:
+        error = max(error, spread.std() / np.sqrt(10))
+    return Estimate(row["mean"], error)
+
+
+def their_end(folder: Path, name: str, end: str) -> Estimate:
+    """Return an end of R's 95 % interval of the cumulative effect."""
+    column = f"AbsEffect.{end}"
+    long = folder / f"{name}_ref_chain_summaries.csv"
+    if long.exists():
+        chains = pd.read_csv(long)[column]
+        return Estimate(chains.mean(), chains.std() / np.sqrt(len(chains)))
+    table = pd.read_csv(folder / f"{name}_niter10000_summary.csv").set_index("scope")
+    seeds = pd.read_csv(folder / f"{name}_seedvar_niter1000.csv")[column]
+    return Estimate(table.loc["Cumulative", column], seeds.std() / np.sqrt(10))
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_cumulative_effect_has_rs_mean_and_interval(anchors_dir: Path, name: str) -> None:
+    result = fitted(anchors_dir, name)
+
+    mean = theirs(anchors_dir, name, "cum.effect.pred")
+    assert ours(result, "cumulative_effect").away(mean) < 3
+    assert ours(result, "cumulative_effect", 0.025).away(their_end(anchors_dir, name, "lower")) < 3
+    assert ours(result, "cumulative_effect", 0.975).away(their_end(anchors_dir, name, "upper")) < 3
+
+
+@pytest.mark.parametrize("name", ["b", "c"])
+def test_noise_and_level_have_rs_means(anchors_dir: Path, name: str) -> None:
+    result = fitted(anchors_dir, name)
+
+    assert ours(result, "sigma_obs").away(theirs(anchors_dir, name, "sigma.obs")) < 3
+    assert ours(result, "sigma_level").away(theirs(anchors_dir, name, "sigma.level")) < 3
+
+
+def test_noise_and_level_of_a_are_those_of_the_stated_model(anchors_dir: Path) -> None:
+    """On a, R's noise sd lies many Monte Carlo errors below what its stated model says.
+
+    A plain Gibbs sampler of the model in R's priors file, written for this test and sharing no code
+    with lift, gives lift's means. R's lie 0.06 (noise) and 0.04 (level) posterior sds lower, too
+    little to move the effect; what in bsts does this is not known.
+    """
+    result = fitted(anchors_dir, "a")
+    draws = plain_gibbs(read(anchors_dir, "a"), LAST_PRE["a"] + 1, n=40_000)
+    for name, column in (("sigma_obs", 0), ("sigma_level", 1)):
+        chains = draws[:, column].reshape(4, -1)
+        error = array_stats.mcse(chains, chain_axis=0, draw_axis=1, method="mean")
+        assert ours(result, name).away(Estimate(float(chains.mean()), float(error))) < 3
+        r = theirs(anchors_dir, "a", name.replace("_", "."))
+        assert abs(chains.mean() - r.value) < 0.1 * chains.std()
+
+
+def plain_gibbs(data: pd.DataFrame, n_pre: int, n: int) -> np.ndarray:
+    """Return draws of noise and level sd: states, then coefficient and noise, then level."""
+    rng = np.random.default_rng(5)
+    both = data.to_numpy()
+    both = (both - both[:n_pre].mean(axis=0)) / both[:n_pre].std(axis=0, ddof=1)
+    y, x = both[:n_pre, 0], both[:, 1]
+    slab = 0.01 * (x @ x) / len(x)
+    x = x[:n_pre]
+    days = np.arange(n_pre)
+    walk = np.minimum.outer(days, days).astype(np.float64)
+    noise_var, level_var, beta = 0.2, 1e-4, 0.0
+    kept = np.empty((n, 2))
+    # the prior precision of the level, tridiagonal, gives its draws by one Cholesky factor
+    steps = np.diff(np.eye(n_pre), axis=0)
+    start = np.zeros((n_pre, n_pre))
+    start[0, 0] = 1.0
+    assert np.allclose(np.linalg.inv(steps.T @ steps + start) - 1.0, walk)
+    for i in range(n):
+        factor = np.linalg.cholesky(steps.T @ steps / level_var + start + np.eye(n_pre) / noise_var)
+        pull = (y - x * beta) / noise_var + start[0] * y[0]
+        half = np.linalg.solve(factor, pull) + rng.standard_normal(n_pre)
+        level = np.linalg.solve(factor.T, half)
+        rest = y - level
+        precision = slab + x @ x
+        centre = x @ rest / precision
+        sum_squares = 50 * 0.2 + rest @ rest - precision * centre**2
+        noise_var = sum_squares / 2 / rng.gamma((50 + n_pre) / 2)
+        beta = centre + np.sqrt(noise_var / precision) * rng.standard_normal()
+        moved = np.diff(level)
+        level_var = (32 * 1e-4 + moved @ moved) / 2 / rng.gamma((32 + n_pre - 1) / 2)
+        kept[i] = noise_var, level_var
+    return np.sqrt(kept)
+
+
+def test_inclusion_probabilities_of_c(anchors_dir: Path) -> None:
+    posterior = fitted(anchors_dir, "c").posterior
+    reference = pd.read_csv(anchors_dir / "c_ref_coef.csv").iloc[1:]
+    by_chain = posterior["inclusion"].mean("draw").to_numpy()
+    share = by_chain.mean(axis=0)
+    n_effective = 0.5 * N_DRAWS
+    expected = reference["inclusion_prob"].to_numpy()
+    error = np.sqrt(np.maximum(expected * (1 - expected), 1e-4) * (1 / n_effective + 1 / 20_000))
+
+    z = (share - expected) / error
+
+    assert np.abs(z).max() < 3
+    assert np.sqrt((z**2).mean()) < 1.5
+    means = posterior["coefficient"].mean(("chain", "draw")).to_numpy()
+    assert np.abs(means - reference["mean"].to_numpy()).max() < 0.002
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_summary_lies_within_the_spread_of_rs_default_runs(anchors_dir: Path, name: str) -> None:
+    total = fitted(anchors_dir, name).summary_data.loc["Cumulative"]
+    seeds = pd.read_csv(anchors_dir / f"{name}_seedvar_niter1000.csv")
+    for column in (
+        "Pred",
+        "Pred.sd",
+        "AbsEffect",
+        "AbsEffect.lower",
+        "AbsEffect.upper",
+        "RelEffect",
+    ):
+        spread = seeds[column]
+        assert abs(total[column] - spread.mean()) < 4 * spread.std() + 1e-9, column
+    assert total["Actual"] == pytest.approx(seeds["Actual"].iloc[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_pointwise_series_follow_rs(anchors_dir: Path, name: str) -> None:
+    series = fitted(anchors_dir, name).inferences
+    reference = pd.read_csv(anchors_dir / f"{name}_niter10000_series.csv")
+    width = reference["point.pred.upper"] - reference["point.pred.lower"]
+    for column in ("point.pred", "point.pred.lower", "point.pred.upper"):
+        away = (series[column].to_numpy() - reference[column].to_numpy()) / width.to_numpy()
+        limit = 0.02 if column == "point.pred" else 0.06
+        assert np.abs(away).max() < limit, column
+    assert (series["cum.effect"].iloc[: LAST_PRE[name] + 1] == 0.0).all()
+
+
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_priors_are_those_that_r_passes_to_bsts(anchors_dir: Path, name: str) -> None:
+    both = read(anchors_dir, name).to_numpy()
+    n_pre = LAST_PRE[name] + 1
+    both = (both - both[:n_pre].mean(axis=0)) / both[:n_pre].std(axis=0, ddof=1)
+    passed = json.loads((anchors_dir / f"{name}_priors.json").read_text())
+    regression = passed["regression.prior"]
+
+    prior = prior_from_data(both[:n_pre, 0], both[:, 1:], level_sd=0.01, season=name == "b")
+
+    level = passed["state"][0]
+    assert prior.start_mean == pytest.approx(level["initial.state.prior"]["mu"], abs=1e-12)
+    assert prior.start_sd == pytest.approx(level["initial.state.prior"]["sigma"], abs=1e-12)
+    sds = [
+        (regression["sigma.guess"], regression["prior.df"], regression["sigma.upper.limit"]),
+        *(
+            tuple(state["sigma.prior"][k] for k in ("prior.guess", "prior.df", "upper.limit"))
+            for state in passed["state"]
+        ),
+    ]
+    expected = np.array(sds)
+    assert np.allclose(np.column_stack([prior.guesses, prior.degrees, prior.limits]), expected)
+    assert np.allclose(prior.precision, np.array(regression["siginv"])[1:, 1:], atol=1e-15)
+    assert np.allclose(prior.inclusion, regression["prior.inclusion.probabilities"][1:])

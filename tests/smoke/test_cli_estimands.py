@@ -1,0 +1,74 @@
+"""The commands that read further estimands off a run, on a real fit."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import lift
+from lift.cli import app
+from lift.data.simulate import SimulationConfig
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    campaign, truth = lift.simulate_campaign(SimulationConfig(n_days=200, n_posts=5), seed=5)
+    analysis = lift.analyse(campaign, draws=400, seed=5, truth=truth)
+    return analysis.save(tmp_path_factory.mktemp("estimands") / "run")
+
+
+def invoke(*arguments: str) -> tuple[int, str, str]:
+    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_shares_add_up_to_the_campaign(run: Path) -> None:
+    code, out, _ = invoke("shares", run, "--csv")
+    assert code == 0
+    table = pd.read_csv(io.StringIO(out))
+    total = float(lift.load(run).effects.draws("campaign").mean())
+    for name in ("aumann_shapley_mean", "shapley_mean"):
+        assert table[name].sum() == pytest.approx(total, rel=1e-9)
+    assert table["share_of_total"].sum() == pytest.approx(1.0, abs=1e-9)
+
+
+def test_shares_warn_of_adding_up(run: Path) -> None:
+    code, out, _ = invoke("shares", run)
+    assert code == 0
+    assert "Interaction index" in out
+
+
+def test_contrasts_are_json(run: Path) -> None:
+    code, out, _ = invoke("contrasts", run, "--json")
+    assert code == 0
+    rows = json.loads(out)
+    wanted = lift.load(run).contrasts()
+    assert [row["attribute"] for row in rows] == wanted["attribute"].tolist()
+    np.testing.assert_allclose([row["mean"] for row in rows], wanted["mean"])
+
+
+def test_a_next_post_is_predicted(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "next.csv"
+    file.write_text("post_id,views,baseline\nbig,1000000,1000\nbig2,1000000,2000\n")
+    code, out, _ = invoke("predict", run, "--posts", file, "--csv", "--seed", 2)
+    assert code == 0
+    table = pd.read_csv(io.StringIO(out))
+    assert table["post"].tolist() == ["big", "big2"]
+    assert table["baseline"].tolist() == [1000, 2000]
+    again = invoke("predict", run, "--posts", file, "--csv", "--seed", 2)
+    assert again[1] == out
+
+
+def test_posts_that_cannot_be_read_are_bad_input(run: Path, tmp_path: Path) -> None:
+    code, _, err = invoke("predict", run, "--posts", tmp_path / "none.csv")
+    assert code == 2
+    assert "none.csv" in err
+    assert "Traceback" not in err

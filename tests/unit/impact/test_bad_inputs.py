@@ -1,0 +1,178 @@
+"""Every bad input is refused before anything is computed, with a message that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lift.errors import InputError
+from lift.impact.causal_impact import CausalImpact
+
+PRE, POST = ["2025-01-01", "2025-02-14"], ["2025-02-15", "2025-03-01"]
+Spoil = Callable[[pd.DataFrame], Any]
+
+
+def column(name: str, value: object) -> Spoil:
+    return lambda data: data.assign(**{name: value})
+
+
+def cell(name: str, row: int, value: float) -> Spoil:
+    def spoil(data: pd.DataFrame) -> pd.DataFrame:
+        data.iloc[row, data.columns.get_loc(name)] = value
+        return data
+
+    return spoil
+
+
+def constant_then_varying(data: pd.DataFrame) -> pd.DataFrame:
+    data.iloc[:45, 1] = 7.0
+    return data
+
+
+def one_odd_row(data: pd.DataFrame) -> pd.DataFrame:
+    data["y"] = 5.0
+    data.iloc[10, 0] = 6.0
+    return data
+
+
+DATA: dict[str, tuple[Spoil, str]] = {
+    "no rows": (lambda d: d.iloc[:0], "at least one row"),
+    "no columns": (lambda d: d[[]], "at least one row and one column"),
+    "a dict": (lambda _: {"y": [1, 2]}, "must be a DataFrame, a Series or an array, found dict"),
+    "nothing": (lambda _: None, "must be a DataFrame, a Series or an array, found NoneType"),
+    "three dimensions": (lambda _: np.zeros((4, 2, 2)), "one or two dimensions"),
+    "a text index": (lambda d: d.set_axis([f"r{i}" for i in range(60)]), "index must hold dates"),
+    "a float index": (lambda d: d.set_axis(np.arange(60.0)), "index must hold dates or whole"),
+    "dates in a column": (lambda d: d.reset_index(), "column 'date' must hold numbers"),
+    "a repeated date": (lambda d: pd.concat([d.iloc[:5], d.iloc[4:]]), "must not repeat labels"),
+    "dates out of order": (lambda d: d.iloc[::-1], "index must increase"),
+    "a missing date": (lambda d: d.set_axis([pd.NaT, *d.index[1:]]), "missing labels"),
+    "a text outcome": (column("y", "many"), "column 'y' must hold numbers"),
+    "a text control": (column("x1", "many"), "column 'x1' must hold numbers"),
+    "a complex control": (column("x1", 1j), "column 'x1' must hold numbers"),
+    "a control repeated by name": (lambda d: d.set_axis(["y", "x", "x"], axis=1), "repeated: x"),
+    "an infinite outcome": (cell("y", 3, np.inf), "outcome must be finite"),
+    "a missing control before": (cell("x1", 3, np.nan), "the first at 2025-01-04"),
+    "a missing control after": (cell("x2", 50, np.nan), "control 'x2' must have a finite value"),
+    "an infinite control": (cell("x1", 3, -np.inf), "control 'x1' must have a finite value"),
+    "an empty outcome": (column("y", np.nan), "at least 3 rows of the pre-period, found 0"),
+    "a constant outcome": (column("y", 4.0), "found 4 throughout"),
+    "an outcome constant but for one row": (one_odd_row, "throughout but for one row"),
+    "no outcome after": (lambda d: d.assign(y=d["y"].where(d.index < "2025-02-15")), "post-period"),
+    "a control constant before": (constant_then_varying, "constant before the intervention"),
+    "the outcome as control": (lambda d: d.assign(x1=d["y"]), "is the outcome itself"),
+    "the outcome scaled as control": (lambda d: d.assign(x1=3 - 2 * d["y"]), "outcome itself"),
+}
+
+
+@pytest.mark.parametrize("name", list(DATA))
+def test_bad_data(name: str, data: pd.DataFrame) -> None:
+    spoil, message = DATA[name]
+    with pytest.raises(InputError, match=message):
+        CausalImpact(spoil(data.copy()), PRE, POST)
+
+
+PERIODS: dict[str, tuple[Any, Any, str]] = {
+    "pre outside": (["2020-01-01", "2020-02-01"], POST, "pre_period:\n.*within the data"),
+    "pre too early": (["2024-12-31", PRE[1]], POST, "must lie within the data, 2025-01-01"),
+    "post too late": (PRE, [POST[0], "2025-03-02"], "must lie within the data"),
+    "pre reversed": (PRE[::-1], POST, "must not end before it begins"),
+    "post reversed": (PRE, POST[::-1], "must not end before it begins"),
+    "overlapping": (PRE, [PRE[1], POST[1]], "they overlap"),
+    "the wrong way round": (POST, PRE, "they overlap"),
+    "one date": ([PRE[0]], POST, "must be a pair"),
+    "three dates": ([*PRE, POST[0]], POST, "must be a pair"),
+    "a text": ("2025-01-01", POST, "must be a pair"),
+    "nothing": (None, POST, "must be a pair"),
+    "whole numbers for dates": ([0, 44], POST, "must hold dates, as the index does"),
+    "floats": (PRE, [45.0, 59.0], "must hold dates, as the index does"),
+    "no dates": (["then", "now"], POST, "must hold dates, found 'then'"),
+    "a zone that the index lacks": (["2025-01-01T00Z", "2025-02-14T00Z"], POST, "time zone"),
+    "missing": ([None, PRE[1]], POST, "must hold dates"),
+    "two rows before": (["2025-01-01", "2025-01-02"], POST, "at least 3 rows"),
+}
+
+
+@pytest.mark.parametrize("name", list(PERIODS))
+def test_bad_periods(name: str, data: pd.DataFrame) -> None:
+    pre, post, message = PERIODS[name]
+    with pytest.raises(InputError, match=message):
+        CausalImpact(data, pre, post)
+
+
+@pytest.mark.parametrize(
+    ("pre", "message"),
+    [
+        (["2025-01-01", "2025-01-20"], "must hold whole numbers"),
+        ([0, 70], "must lie within the data, 0 to 59"),
+        ([-1, 40], "must lie within the data"),
+        ([True, 40], "must hold whole numbers"),
+    ],
+)
+def test_bad_periods_of_whole_numbers(pre: Any, message: str, data: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match=message):
+        CausalImpact(data.reset_index(drop=True), pre, [45, 59])
+
+
+def test_a_period_between_two_rows_is_empty(data: pd.DataFrame) -> None:
+    gapped = data.drop(data.index[50:55])
+    with pytest.raises(InputError, match="has no row of the data"):
+        CausalImpact(gapped, PRE, ["2025-02-20", "2025-02-23"])
+
+
+ARGS: dict[str, tuple[Any, str]] = {
+    "an unknown name": ({"n_iter": 500}, "unknown name 'n_iter'"),
+    "a list": ([1], "must be a dict"),
+    "no draws": ({"niter": 0}, "niter must be at least 100, found 0"),
+    "half a draw": ({"niter": 500.5}, "niter must be a whole number"),
+    "draws as text": ({"niter": "many"}, "niter must be a whole number"),
+    "more chains than draws bear": ({"niter": 100, "chains": 5}, "at least 25 for each"),
+    "no level": ({"prior_level_sd": 0}, "prior_level_sd must be a positive number"),
+    "an endless level": ({"prior_level_sd": np.inf}, "prior_level_sd must be a positive number"),
+    "a level that is none": ({"prior_level_sd": np.nan}, "prior_level_sd must be a positive"),
+    "no season": ({"nseasons": 0}, "nseasons must be at least 1"),
+    "no duration": ({"season_duration": 0}, "season_duration must be at least 1"),
+    "changing coefficients": ({"dynamic_regression": True}, "not offered yet"),
+    "a switch as text": ({"standardize_data": "yes"}, "standardize_data must be True or False"),
+    "a name twice": ({"niter": 500, "n.iter": 1, "nseasons": 1, "nseasons.": 2}, "unknown name"),
+    "the same name twice": ({"prior_level_sd": 0.1, "prior.level.sd": 0.1}, "is given twice"),
+}
+
+
+@pytest.mark.parametrize("name", list(ARGS))
+def test_bad_settings(name: str, data: pd.DataFrame) -> None:
+    args, message = ARGS[name]
+    with pytest.raises(InputError, match=message):
+        CausalImpact(data, PRE, POST, args)
+
+
+@pytest.mark.parametrize("alpha", [0, 1, -0.1, 1.5, np.nan, "0.05", True, None])
+def test_bad_alpha(alpha: Any, data: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="must lie between 0 and 1"):
+        CausalImpact(data, PRE, POST, alpha=alpha)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", None, True])
+def test_bad_seed(seed: Any, data: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="must be a whole number, 0 or larger"):
+        CausalImpact(data, PRE, POST, seed=seed)
+
+
+def test_missing_days_with_a_season(data: pd.DataFrame) -> None:
+    gapped = data.drop(data.index[[10, 30]])
+    with pytest.raises(InputError, match="2 other step.*from 2025-01-10 to 2025-01-12"):
+        CausalImpact(gapped, PRE, POST, {"nseasons": 7})
+
+
+def test_all_faults_are_named_at_once(data: pd.DataFrame) -> None:
+    data.iloc[3, 1] = np.nan
+    data.iloc[4, 0] = np.inf
+    with pytest.raises(InputError) as caught:
+        CausalImpact(data, PRE, POST, {"niter": 1, "nope": 2}, alpha=2.0, seed=-1)
+    assert [problem.where for problem in caught.value.problems] == [
+        "model_args", "model_args", "alpha", "seed", "data", "data",
+    ]  # fmt: skip

@@ -1,0 +1,260 @@
+"""The public function: semantics of R, kinds of input, what is said in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from lift.errors import InputError
+from lift.impact.causal_impact import CausalImpact
+from lift.impact.tables import summary_table, tail_probability
+
+PRE, POST = ["2025-01-01", "2025-02-14"], ["2025-02-15", "2025-03-01"]
+ROWS = ([0, 44], [45, 59])
+FEW = {"niter": 400}
+
+
+def test_finds_the_effect_that_was_put_in(data: pd.DataFrame) -> None:
+    result = CausalImpact(data, PRE, POST)
+    total = result.summary_data.loc["Cumulative"]
+    assert total["AbsEffect.lower"] < 75.0 < total["AbsEffect.upper"]
+    assert total["AbsEffect.lower"] > 0.0
+    assert result.p_value == 1 / 4001
+    assert result.convergence["r_hat"].max() < 1.01
+    assert result.convergence["ess_bulk"].min() > 2000
+
+
+def test_same_seed_same_numbers_and_another_seed_others(data: pd.DataFrame) -> None:
+    one, same, other = (CausalImpact(data, PRE, POST, FEW, seed=s) for s in (1, 1, 2))
+    pd.testing.assert_frame_equal(one.summary_data, same.summary_data)
+    pd.testing.assert_frame_equal(one.inferences, same.inferences)
+    assert one.summary_data["Pred"].iloc[0] != other.summary_data["Pred"].iloc[0]
+
+
+def test_every_kind_of_input_gives_the_same_answer(data: pd.DataFrame) -> None:
+    expected = CausalImpact(data, PRE, POST, FEW).summary_data
+    stamps = [[pd.Timestamp(label) for label in period] for period in (PRE, POST)]
+    numbered = data.reset_index(drop=True)
+    for found in (
+        CausalImpact(data, *stamps, FEW),
+        CausalImpact(numbered, *ROWS, FEW),
+        CausalImpact(data.to_numpy(), *ROWS, FEW),
+        CausalImpact(data.to_numpy().tolist(), *ROWS, FEW),
+        CausalImpact(data.astype("Float64"), PRE, POST, FEW),
+        CausalImpact(numbered.set_axis(range(100, 160)), [100, 144], [145, 159], FEW),
+    ):
+        pd.testing.assert_frame_equal(found.summary_data, expected)
+
+
+def test_rs_names_with_dots(data: pd.DataFrame) -> None:
+    dotted = CausalImpact(data, PRE, POST, {"niter": 400, "prior.level.sd": 0.1, "max.flips": 5})
+    plain = CausalImpact(data, PRE, POST, {"niter": 400, "prior_level_sd": 0.1})
+    pd.testing.assert_frame_equal(dotted.summary_data, plain.summary_data)
+
+
+def test_arguments_are_not_changed(data: pd.DataFrame) -> None:
+    before = data.copy()
+    args = {"niter": 400}
+    CausalImpact(data, PRE, POST, args)
+    pd.testing.assert_frame_equal(data, before)
+    assert args == {"niter": 400}
+
+
+def test_summary_table_by_hand() -> None:
+    actual = np.array([3.0, 5.0])
+    expected = np.array([[1.0, 2.0], [2.0, 3.0]])
+    predicted = np.array([[1.0, 3.0], [2.0, 6.0]])
+    table = summary_table(actual, expected, predicted, alpha=0.5)
+    total, average = table.loc["Cumulative"], table.loc["Average"]
+    assert total["Actual"] == 8.0
+    assert average["Actual"] == 4.0
+    assert total["Pred"] == 4.0  # from draws without noise
+    assert (total["Pred.lower"], total["Pred.upper"]) == (5.0, 7.0)  # from draws with noise
+    assert total["AbsEffect"] == 4.0
+    assert (average["AbsEffect.lower"], average["AbsEffect.upper"]) == (0.5, 1.5)
+    assert total["RelEffect"] == pytest.approx((8 / 4 - 1 + 8 / 8 - 1) / 2)
+    assert total["AbsEffect.sd"] == pytest.approx(np.sqrt(8.0))
+    assert (table["alpha"] == 0.5).all()
+    assert total["p"] == 2 / 3
+
+
+@pytest.mark.parametrize(("actual", "p"), [(10.0, 1 / 5), (-10.0, 1 / 5), (2.5, 3 / 5)])
+def test_tail_probability(actual: float, p: float) -> None:
+    assert tail_probability(np.array([actual]), np.array([[1.0], [2.0], [3.0], [4.0]])) == p
+
+
+def test_inferences(data: pd.DataFrame) -> None:
+    result = CausalImpact(data, ["2025-01-05", PRE[1]], ["2025-02-20", "2025-02-25"], FEW)
+    series = result.inferences
+    assert series.index.equals(data.index)
+    assert series.iloc[:4].isna().all(axis=None)
+    assert series.iloc[56:].isna().all(axis=None)
+    inside = series.iloc[4:56]
+    assert not inside.isna().any(axis=None)
+    assert (series["cum.effect"].iloc[4:50] == 0.0).all()
+    effect = series["response"] - series["point.pred"]
+    assert np.allclose(effect.iloc[4:56], series["point.effect"].iloc[4:56])
+    total = result.summary_data.loc["Cumulative"]
+    for end in ("", ".lower", ".upper"):
+        assert series[f"cum.effect{end}"].iloc[55] == pytest.approx(total[f"AbsEffect{end}"])
+    assert (
+        np.allclose(inside["cum.response"] - inside["cum.pred"], inside["cum.effect"], atol=1e-8)
+        is False
+        or "gap rows are predicted, not observed"
+    )
+    inner = series.iloc[4:56]
+    assert (inner["point.pred.lower"] < inner["point.pred"]).all()
+    assert (inner["point.pred"] < inner["point.pred.upper"]).all()
+
+
+def test_gap_between_the_periods_is_not_used(data: pd.DataFrame) -> None:
+    moved = data.copy()
+    moved.iloc[45:50, 0] += 1000.0
+    late = ["2025-02-20", "2025-03-01"]
+    one, other = (CausalImpact(frame, PRE, late, FEW) for frame in (data, moved))
+    pd.testing.assert_frame_equal(one.summary_data, other.summary_data)
+    assert "5 row(s) between the periods are not used" in one.notes
+
+
+def test_outcome_missing_on_either_side(data: pd.DataFrame) -> None:
+    data.iloc[[0, 1, 20, 21, 47], 0] = np.nan
+    result = CausalImpact(data, PRE, POST, FEW)
+    assert result.rows.first == 2
+    assert set(result.notes) == {
+        "the pre-period begins 2 row(s) later, with the outcome",
+        "2 row(s) of the pre-period without outcome",
+        "1 row(s) of the post-period without outcome are left out of all sums",
+    }
+    after = data["y"].iloc[45:].dropna()
+    assert result.summary_data.loc["Average", "Actual"] == pytest.approx(after.mean())
+    series = result.inferences
+    assert np.isfinite(series["point.pred"].iloc[2:]).all()
+    assert np.isnan(series["point.effect"].iloc[47])
+    assert series["cum.effect"].iloc[47] == series["cum.effect"].iloc[46]
+    assert 30 < result.summary_data.loc["Cumulative", "AbsEffect"] < 110
+
+
+def test_no_controls_a_series_and_a_season() -> None:
+    rng = np.random.default_rng(9)
+    days = pd.date_range("2025-01-01", periods=140)
+    weekly = np.tile([0, 3, 6, 1, -2, -4, -4], 20)
+    outcome = pd.Series(100 + weekly + rng.normal(0, 1, 140), index=days, name="downloads")
+    periods = (days[[0, 118]], days[[119, 139]])
+    flat = CausalImpact(outcome, *periods, FEW)
+    season = CausalImpact(outcome, *periods, {**FEW, "nseasons": 7})
+    assert "sigma_season" in season.posterior
+    assert season.posterior.sizes["control"] == 0
+    flat_sd, season_sd = (r.summary_data.loc["Cumulative", "Pred.sd"] for r in (flat, season))
+    assert season_sd < 0.6 * flat_sd
+    ahead = season.inferences["point.pred"].iloc[119:] - 100 - weekly[119:]
+    assert np.abs(ahead).max() < 2.0
+    assert "downloads" in season.summary("report")
+
+
+def test_seasons_that_last_several_rows() -> None:
+    rng = np.random.default_rng(10)
+    level = np.tile(np.repeat([0.0, 8.0, -8.0], 5), 12)
+    outcome = 50 + level + rng.normal(0, 1, 180)
+    args = {**FEW, "nseasons": 3, "season_duration": 5}
+    result = CausalImpact(outcome, [0, 151], [152, 179], args)
+    ahead = result.inferences["point.pred"].iloc[152:] - 50 - level[152:]
+    assert np.abs(ahead).max() < 2.0
+
+
+def test_more_controls_than_rows() -> None:
+    rng = np.random.default_rng(11)
+    controls = rng.normal(0, 1, (50, 60))
+    outcome = 3 * controls[:, 7] + rng.normal(0, 0.3, 50)
+    result = CausalImpact(np.column_stack([outcome, controls]), [0, 39], [40, 49], FEW)
+    share = result.posterior["inclusion"].mean(("chain", "draw")).to_numpy()
+    assert result.posterior.attrs["method"] == "chain"
+    assert share[7] > 0.99
+    assert np.delete(share, 7).max() < 0.5
+    assert abs(result.summary_data.loc["Cumulative", "AbsEffect"]) < 5
+
+
+def test_constant_control_is_left_out_and_said(data: pd.DataFrame) -> None:
+    result = CausalImpact(data.assign(x3=1.0), PRE, POST, FEW)
+    assert "control 'x3' is constant and is left out of the model" in result.notes
+    assert (result.posterior["coefficient"].sel(control="x3") == 0.0).all()
+    plain = CausalImpact(data, PRE, POST, FEW)
+    pd.testing.assert_frame_equal(result.summary_data, plain.summary_data)
+
+
+def test_control_that_jumps_and_sparse_outcome_are_said(data: pd.DataFrame) -> None:
+    jumping = data.assign(x1=data["x1"] + 100.0 * (data.index >= "2025-02-15"))
+    assert any("jumps" in note for note in CausalImpact(jumping, PRE, POST, FEW).notes)
+    assert not CausalImpact(data, PRE, POST, FEW).notes
+    sparse = data[["y"]].where(np.arange(60)[:, None] % 3 == 0, 0.0)
+    assert any("67 %" in note for note in CausalImpact(sparse, PRE, POST, FEW).notes)
+
+
+def test_unstandardized_data_give_nearly_the_same_effect(data: pd.DataFrame) -> None:
+    centred = data - data.iloc[:45].mean()
+    one = CausalImpact(centred, PRE, POST)
+    other = CausalImpact(centred, PRE, POST, {"standardize_data": False})
+    sd = one.summary_data.loc["Cumulative", "AbsEffect.sd"]
+    gap = one.summary_data.loc["Cumulative"] - other.summary_data.loc["Cumulative"]
+    assert abs(gap["AbsEffect"]) < 0.1 * sd
+    assert abs(gap["AbsEffect.sd"]) < 0.1 * sd
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_effect_scales_with_the_outcome(scale: float, data: pd.DataFrame) -> None:
+    one = CausalImpact(data, PRE, POST, FEW).summary_data.loc["Cumulative"]
+    other = CausalImpact(data.assign(y=scale * data["y"]), PRE, POST, FEW)
+    total = other.summary_data.loc["Cumulative"]
+    assert total["AbsEffect"] == pytest.approx(scale * one["AbsEffect"], rel=1e-6)
+    assert total["RelEffect.upper"] == pytest.approx(one["RelEffect.upper"], rel=1e-6)
+
+
+def test_prior_may_look_at_the_controls_after(data: pd.DataFrame) -> None:
+    data.iloc[45:, 1] += 200.0
+    one = CausalImpact(data, PRE, POST, FEW)
+    other = CausalImpact(data, PRE, POST, {**FEW, "post_period_covariates_in_prior": True})
+    assert (one.fitted.model.prior.precision < other.fitted.model.prior.precision).any()
+
+
+def test_alpha_widens_the_interval(data: pd.DataFrame) -> None:
+    wide, narrow = (CausalImpact(data, PRE, POST, FEW, alpha=a) for a in (0.05, 0.5))
+    wide_ends, narrow_ends = (r.summary_data.loc["Average"] for r in (wide, narrow))
+    assert wide_ends["AbsEffect.lower"] < narrow_ends["AbsEffect.lower"]
+    assert wide_ends["AbsEffect.upper"] > narrow_ends["AbsEffect.upper"]
+    assert "50% interval" in narrow.summary()
+    assert "95% interval" in wide.summary()
+
+
+def test_words(data: pd.DataFrame) -> None:
+    result = CausalImpact(data, PRE, POST, FEW)
+    assert "raised y" in result.summary("report")
+    assert "p = 0.00249" in result.summary()
+    down = CausalImpact(data.assign(y=-data["y"]), PRE, POST, FEW)
+    assert "lowered y" in down.summary("report")
+    still = data.copy()
+    still.iloc[45:, 0] -= 5.0
+    text = CausalImpact(still, PRE, POST, FEW).summary("report", digits=1)
+    assert "contains zero" in text
+    assert "not evidence of no effect" in text
+    with pytest.raises(InputError, match="must be 'summary' or 'report'"):
+        result.summary("tale")  # type: ignore[arg-type]
+
+
+def test_figure(data: pd.DataFrame) -> None:
+    result = CausalImpact(data, PRE, POST, FEW)
+    figure = result.plot()
+    assert isinstance(figure, Figure)
+    assert len(figure.axes) == 3
+    assert len(result.plot(panels=["cumulative"]).axes) == 1
+    for panels in (["other"], []):
+        with pytest.raises(InputError, match="must be of original"):
+            result.plot(panels=panels)
+
+
+def test_draws_have_named_dimensions(data: pd.DataFrame) -> None:
+    posterior = CausalImpact(data, PRE, POST, {"niter": 401, "chains": 2}).posterior
+    assert dict(posterior.sizes) == {"chain": 2, "draw": 201, "control": 2}
+    assert list(posterior["control"].to_numpy()) == ["x1", "x2"]
+    assert posterior["inclusion"].dtype == bool
+    assert posterior["inclusion"].all()
