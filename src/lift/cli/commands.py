@@ -286,6 +286,7 @@ def _diagnose(run: RunPath, as_json: AsJson = False) -> None:
 
 
 def load_run(run: Path) -> Analysis:
+    """Return the analysis stored in a run directory."""
     from lift import pipeline
 
     return pipeline.load(run)

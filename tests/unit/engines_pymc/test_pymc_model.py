@@ -1,0 +1,223 @@
+"""The PyMC model is held to densities written down a second time, with numpy and scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pymc as pm
+import pytest
+from pymc.model_graph import ModelGraph
+from scipy import integrate, stats
+
+from lift.data.campaign import Campaign
+from lift.engines.pymc_model import build_model, cosine_waves
+from lift.engines.reference import moments
+from lift.model.design import Design, build_design
+from lift.model.hyper import coordinates
+from lift.model.predictor import design_matrix
+from lift.model.spec import BaselineSpec, ModelSpec, ResponseSpec
+from lift.rng import stream
+
+SPEC = ModelSpec(
+    baseline=BaselineSpec(year_harmonics=1),
+    response=ResponseSpec(displacement=True, kernel_by="platform", size_exponent=0.5),
+)
+
+
+@pytest.fixture(scope="module")
+def lognormal(lognormal_campaign: Campaign) -> Design:
+    return build_design(lognormal_campaign, SPEC)
+
+
+@pytest.fixture(scope="module")
+def counts(count_campaign: Campaign) -> Design:
+    return build_design(count_campaign, SPEC)
+
+
+def point_of(model: pm.Model, seed: int) -> dict[str, np.ndarray]:
+    """Return values of the free variables on their own scale, drawn from something like a prior."""
+    rng = stream(seed, "point")
+    point = {}
+    for variable in model.free_RVs:
+        shape = model.eval_rv_shapes()[variable.name]
+        if variable.name == "displacement":
+            point[variable.name] = rng.uniform(0.05, 0.5, shape)
+        elif variable.name.endswith("_sd"):
+            point[variable.name] = rng.uniform(0.05, 0.4, shape)
+        else:
+            point[variable.name] = 0.5 * rng.standard_normal(shape)
+    return point
+
+
+def hyperparameters(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
+    names = dict.fromkeys(hyper.name for hyper in design.hypers)
+    return np.concatenate([np.atleast_1d(point[name]) for name in names])
+
+
+def coefficients(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
+    names = {
+        "week": "week_contrast",
+        "year": "year",
+        "holiday": "holiday_effect",
+        "control": "control_effect",
+    }
+    parts = [point[names[block.name]] for block in design.blocks]
+    parts += [point["amplitude_sd"] * point["own_z"], point["group_mean"]]
+    if design.posts.influencers:
+        parts.append(point["influencer_sd"] * point["influencer_z"])
+    return np.concatenate(parts)
+
+
+def log_density(model: pm.Model, name: str, point: dict[str, np.ndarray]) -> float:
+    """Return the log density of one variable at values of the free ones on their own scale."""
+    values = {}
+    for variable in model.free_RVs:
+        transform = model.rvs_to_transforms[variable]
+        value = model.rvs_to_values[variable]
+        given = point[variable.name]
+        if transform is not None:
+            given = transform.forward(given, *variable.owner.inputs).eval()
+        values[value.name] = given
+    return float(model.compile_logp(vars=[model[name]], jacobian=False)(values))
+
+
+def test_the_design_of_the_test_has_every_part(lognormal: Design) -> None:
+    assert {block.name for block in lognormal.blocks} == {"week", "year", "holiday", "control"}
+    assert {hyper.name for hyper in lognormal.hypers} >= {
+        "control_sd",
+        "influencer_sd",
+        "views_elasticity",
+        "displacement",
+    }
+    assert len(lognormal.posts.kernel_groups) == 2
+    assert not lognormal.observed.all()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_likelihood_is_that_of_the_reference(lognormal: Design, seed: int) -> None:
+    model = build_model(lognormal)
+    point = point_of(model, seed)
+    values = hyperparameters(lognormal, point)
+    z = coordinates(values[None], lognormal.hypers, lognormal.mix)[0]
+    covariance, columns, _ = moments(lognormal, z)
+    mean = columns @ coefficients(lognormal, point)
+    seen = lognormal.outcome[lognormal.observed]
+    expected = stats.multivariate_normal(mean, covariance).logpdf(seen)
+    assert log_density(model, "log_downloads", point) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_first_observed_day_need_not_be_the_first(lognormal_campaign: Campaign) -> None:
+    downloads = lognormal_campaign.downloads.copy()
+    downloads.loc[:4, "downloads"] = np.nan
+    campaign = Campaign(
+        downloads,
+        lognormal_campaign.posts,
+        lognormal_campaign.controls,
+        timezone=lognormal_campaign.timezone,
+    )
+    design = build_design(campaign, ModelSpec())
+    model = build_model(design)
+    point = point_of(model, 3) | {"level_sd": np.array(3.0)}
+    z = coordinates(hyperparameters(design, point)[None], design.hypers, design.mix)[0]
+    covariance, columns, _ = moments(design, z)
+    mean = columns @ coefficients(design, point)
+    expected = stats.multivariate_normal(mean, covariance).logpdf(design.outcome[design.observed])
+    assert log_density(model, "log_downloads", point) == pytest.approx(expected, rel=1e-9)
+
+
+def test_priors_are_those_of_the_design(lognormal: Design) -> None:
+    model = build_model(lognormal)
+    point = point_of(model, 4)
+    for hyper in lognormal.hypers:
+        if hyper.name == "first_day":
+            continue
+        law = {
+            "exponential": stats.expon(scale=1.0 / hyper.first),
+            "normal": stats.norm(hyper.first, hyper.second),
+            "beta": stats.beta(1.0, hyper.first),
+        }[hyper.kind]
+        expected = law.logpdf(point[hyper.name])
+        assert log_density(model, hyper.name, point) == pytest.approx(expected, rel=1e-9)
+    sds = {"week_contrast": 0.3, "year": 0.3, "holiday_effect": 0.3, "own_z": 1.0}
+    sds |= {"influencer_z": 1.0, "group_mean": lognormal.posts.group_sd}
+    sds |= {"control_effect": point["control_sd"]}
+    for name, sd in sds.items():
+        expected = stats.norm(0.0, sd).logpdf(point[name]).sum()
+        assert log_density(model, name, point) == pytest.approx(expected, rel=1e-9)
+
+
+def test_first_day_shares_are_correlated_as_in_the_design(lognormal: Design) -> None:
+    model = build_model(lognormal)
+    point = point_of(model, 5)
+    start = lognormal.position("first_day")
+    block = slice(start, start + 2)
+    hyper, mix = lognormal.hypers[start], lognormal.mix[block, block]
+    covariance = hyper.second**2 * mix @ mix.T
+    expected = stats.multivariate_normal([hyper.first] * 2, covariance).pdf(point["first_day"])
+    correlation = covariance[0, 1] / covariance[0, 0]
+    common = stats.norm(hyper.first, hyper.second * np.sqrt(correlation))
+    own_sd = hyper.second * np.sqrt(1.0 - correlation)
+    at = point["first_day_common"]
+    assert log_density(model, "first_day_common", point) == pytest.approx(common.logpdf(at))
+    assert log_density(model, "first_day", point) == pytest.approx(
+        stats.norm(at, own_sd).logpdf(point["first_day"]).sum()
+    )
+    joint, _ = integrate.quad(
+        lambda c: common.pdf(c) * np.prod(stats.norm(c, own_sd).pdf(point["first_day"])), -9, 9
+    )
+    assert joint == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_likelihood_of_counts_is_negative_binomial(counts: Design) -> None:
+    model = build_model(counts)
+    assert (counts.outcome[counts.observed] == 0).any()
+    point = point_of(model, 6) | {"level_mean": np.array(1.5)}
+    values = hyperparameters(counts, point)
+    columns, _ = design_matrix(counts, values)
+    wave = point["level_sd"] * cosine_waves(len(counts.dates)) @ point["level_z"]
+    mean = np.exp(1.5 + wave + columns @ coefficients(counts, point))[counts.observed]
+    size = point["noise_sd"] ** -2
+    law = stats.nbinom(size, size / (size + mean))
+    expected = law.logpmf(counts.outcome[counts.observed]).sum()
+    assert log_density(model, "downloads", point) == pytest.approx(expected, rel=1e-9)
+    first = stats.norm(counts.center, counts.level_start_sd).logpdf(1.5 + wave[0])
+    assert log_density(model, "level_mean", point) == pytest.approx(first, rel=1e-9)
+
+
+def test_waves_add_up_to_a_random_walk() -> None:
+    waves = cosine_waves(30)
+    assert np.abs(waves.sum(axis=0)).max() < 1e-12
+    from_first = waves - waves[0]
+    days = np.arange(30)
+    walk = np.minimum.outer(days, days)
+    np.testing.assert_allclose(from_first @ from_first.T, walk, atol=1e-10)
+
+
+def test_dims_have_the_names_of_the_posterior(lognormal: Design) -> None:
+    model = build_model(lognormal)
+    assert set(model.named_vars_to_dims["amplitude"]) == {"post"}
+    assert tuple(model.coords["post"]) == lognormal.posts.ids
+    assert tuple(model.coords["weekday"])[0] == "Mon"
+    assert len(model.coords["observed_date"]) == lognormal.observed.sum()
+
+
+def test_the_graph_can_be_drawn(lognormal: Design) -> None:
+    plates = ModelGraph(build_model(lognormal)).get_plates()
+    drawn = {node.var.name for plate in plates for node in plate.variables}
+    assert {"noise_sd", "kernel", "amplitude", "log_downloads"} <= drawn
+
+
+def test_the_model_can_be_simulated(lognormal: Design) -> None:
+    drawn = pm.draw(build_model(lognormal)["log_downloads"], draws=2, random_seed=1)
+    assert drawn.shape == (2, lognormal.observed.sum())
+    assert np.isfinite(drawn).all()
+    assert np.ptp(drawn) > 0
+
+
+def test_a_campaign_without_posts_has_a_baseline(lognormal_campaign: Campaign) -> None:
+    campaign = Campaign(
+        lognormal_campaign.downloads,
+        lognormal_campaign.posts.iloc[:0],
+        timezone=lognormal_campaign.timezone,
+    )
+    names = set(build_model(build_design(campaign, ModelSpec())).named_vars)
+    assert names == {"noise_sd", "level_sd", "week_contrast", "week", "log_downloads"}
