@@ -13,7 +13,9 @@ settings.register_profile("lift", derandomize=True, database=None, deadline=None
 settings.load_profile("lift")
 
 ROOT = Path(__file__).resolve().parents[1]
-DESELECTED = pytest.StashKey[int]()
+DESELECTED = pytest.StashKey[tuple[int, list[str]]]()
+# Tests with these markers need the folder that the variable names.
+FOLDER_OF = {"real_data": "LIFT_DATA_DIR", "anchors": "LIFT_ANCHORS_DIR"}
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +34,7 @@ def data_dir() -> Path:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests on real data where LIFT_DATA_DIR does not say where the data are."""
+    """Leave out tests on data whose folder no environment variable names."""
     unmarked = [
         item.nodeid
         for item in items
@@ -41,17 +43,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     if unmarked:
         raise pytest.UsageError(f"these use data_dir without the marker real_data: {unmarked}")
-    if os.environ.get("LIFT_DATA_DIR"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("real_data") is not None]
+    absent = {
+        marker: variable for marker, variable in FOLDER_OF.items() if not os.environ.get(variable)
+    }
+    left_out = [item for item in items if any(map(item.get_closest_marker, absent))]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item.get_closest_marker("real_data") is None]
-        config.stash[DESELECTED] = len(left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.stash[DESELECTED] = (len(left_out), sorted(absent.values()))
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Say how many tests were left out, and why."""
-    if n := config.stash.get(DESELECTED, 0):
-        return [f"{n} test(s) on real data left out: LIFT_DATA_DIR is not set"]
-    return []
+    if DESELECTED not in config.stash:
+        return []
+    n, variables = config.stash[DESELECTED]
+    return [f"{n} test(s) left out, not set: {', '.join(variables)}"]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lift.data.campaign import Campaign, read_campaign, write_campaign
     from lift.data.simulate import simulate_campaign
     from lift.errors import DiagnosticsError, EngineError, InputError, LiftError, RunError
+    from lift.impact.causal_impact import CausalImpact
     from lift.model.posterior import Posterior
     from lift.model.spec import ModelSpec
     from lift.pipeline import Analysis, analyse, load
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Analysis",
     "Campaign",
+    "CausalImpact",
     "DiagnosticsError",
     "Effects",
     "EngineError",
@@ -44,6 +46,7 @@ __all__ = [
 _HOME = {
     "Analysis": "lift.pipeline",
     "Campaign": "lift.data.campaign",
+    "CausalImpact": "lift.impact.causal_impact",
     "DiagnosticsError": "lift.errors",
     "Effects": "lift.analysis.effects",
     "EngineError": "lift.errors",

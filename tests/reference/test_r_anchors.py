@@ -20,7 +20,7 @@ from arviz_stats.base import array_stats
 from lift.impact.causal_impact import CausalImpact, ImpactResult
 from lift.impact.prior import prior_from_data
 
-pytestmark = pytest.mark.real_data
+pytestmark = pytest.mark.anchors
 
 LAST_PRE = {"a": 69, "b": 669, "c": 669}
 N_DRAWS = 8000

@@ -181,7 +181,7 @@ def cohort_retention(
         if int((np.isfinite(active) & (size > 0)).sum()) < MIN_COHORTS:
             continue
         rng = stream(_seed(posterior, seed), "users", "rates", str(day))
-        drawn = draw_rates(share, size, active, dates.dayofweek.to_numpy(np.int64), rng)
+        drawn = draw_rates(share, size, active, dates.day_of_week.to_numpy(np.int64), rng)
         shares[day] = drawn.incremental
         organic[day] = drawn.organic.mean(axis=1)
         rates[day] = drawn.incremental @ weight

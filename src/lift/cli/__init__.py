@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-import lift.cli.estimands
+from lift.cli import estimands
 from lift.cli.commands import app
 
-__all__ = ["app", "main"]
+__all__ = ["app", "estimands", "main"]
 
 
 def main() -> None:

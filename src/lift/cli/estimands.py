@@ -91,9 +91,7 @@ def _read_posts(file: Path) -> pd.DataFrame:
         raise InputError([Problem(file.name, what)]) from None
 
 
-def _print(
-    table: pd.DataFrame, columns: tuple[str, ...], *, as_json: bool, as_csv: bool
-) -> None:
+def _print(table: pd.DataFrame, columns: tuple[str, ...], *, as_json: bool, as_csv: bool) -> None:
     """Print the whole table as JSON or CSV, or its main columns for people."""
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")

@@ -148,12 +148,15 @@ def plain_table(table: pd.DataFrame) -> None:
     shown = _table()
     numeric = {column for column in table.columns if table[column].dtype.kind in "iuf"}
     for column in table.columns:
-        justify = "right" if column in numeric else "left"
-        shown.add_column(str(column).replace("_", " "), justify=justify, overflow="fold")
+        heading = str(column).replace("_", " ")
+        if column in numeric:
+            shown.add_column(heading, justify="right", overflow="fold")
+        else:
+            shown.add_column(heading, overflow="fold")
     for row in table.to_dict("records"):
         cells = []
-        for column, value in row.items():
-            if column not in numeric:
+        for name, value in row.items():
+            if name not in numeric:
                 cells.append(wording.name(str(value)))
             elif abs(value) >= 10 or value == 0:
                 cells.append(wording.count(value))

@@ -13,12 +13,12 @@ import math
 import numpy as np
 
 from lift.engines._blas import dsyrk
+from lift.engines._compile import compiled
 from lift.engines._kernels import (
     AMPLITUDE,
     LEVEL,
     LOG_2PI,
     NOISE,
-    _jit,
     factor,
     prior_spread,
     solve_lower,
@@ -27,7 +27,7 @@ from lift.engines._kernels import (
 from lift.engines._points import prepare_posts
 
 
-@_jit
+@compiled
 def shared_columns(fixed, kernels, day, member_index, member_value, spread, out):
     """Fill the columns of baseline coefficients and group means, each times its prior sd."""
     n, p = fixed.shape
@@ -47,7 +47,7 @@ def shared_columns(fixed, kernels, day, member_index, member_value, spread, out)
                 out[day[j] + k, column] += value * kernels[j, k]
 
 
-@_jit
+@compiled
 def marginal_covariance(
     noise, level_var, start_var, amplitude_var, shared, kernels, day, flags, sizes, ones, out
 ):
@@ -75,7 +75,7 @@ def marginal_covariance(
                 row[day[j] + i] += value * kernels[j, i]
 
 
-@_jit
+@compiled
 def dual_points(
     thetas, normals, layout, lags, y, poisson_var, observed, fixed, fixed_sd, day, group, n_groups,
     log_edges, log_views, log_size, member_index, member_value, mean_sd, start_var,

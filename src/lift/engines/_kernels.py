@@ -14,9 +14,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from lift.engines._blas import dpotrf, dsyrk
+from lift.engines._compile import compiled
 
 ROWS_PER_BLOCK = 128
 LOG_2PI = math.log(2.0 * math.pi)
@@ -27,10 +27,8 @@ NEWTON_MAX_STEP = 2.0
 
 NOISE, LEVEL, CONTROL, AMPLITUDE, INFLUENCER, VIEWS, FIRST_DAY, SHAPE, DISPLACEMENT = range(9)
 
-_jit = njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_jit
+@compiled
 def post_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out):
     """Fill ``out[j, lag]`` with the day-binned Weibull kernel of each post times its gain.
 
@@ -54,7 +52,7 @@ def post_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out)
             out[j, k] *= gain
 
 
-@_jit
+@compiled
 def innovations(y, noise, observed, fixed, kernels, day, level_var, start_var, v, mean):
     """Fill ``v`` with standardised innovations of all columns; return the sum of log variances."""
     n, p = fixed.shape
@@ -93,7 +91,7 @@ def innovations(y, noise, observed, fixed, kernels, day, level_var, start_var, v
     return log_variance
 
 
-@_jit
+@compiled
 def cross_products(v, day, p, flags, sizes, ones, s):
     """Fill the lower triangle of ``s`` with ``v' v``; columns of posts to come are left out."""
     n, width = v.shape
@@ -116,7 +114,7 @@ def cross_products(v, day, p, flags, sizes, ones, s):
         first = last
 
 
-@_jit
+@compiled
 def normal_equations(s, p, member_index, member_value, prior_sd, a, b):
     """Fill ``a = I + D S D`` (lower) and ``b = D S_wy`` for all coefficients."""
     n_posts, n_member = member_index.shape
@@ -158,7 +156,7 @@ def normal_equations(s, p, member_index, member_value, prior_sd, a, b):
         a[i, i] += 1.0
 
 
-@_jit
+@compiled
 def factor(a, flags, sizes):
     """Replace the lower triangle of ``a`` by its Cholesky factor; return half its log determinant.
 
@@ -179,7 +177,7 @@ def factor(a, flags, sizes):
     return half
 
 
-@_jit
+@compiled
 def solve_lower(a, b):
     """Replace ``b`` by ``L^-1 b``; return the squared length of the result."""
     squared = 0.0
@@ -192,7 +190,7 @@ def solve_lower(a, b):
     return squared
 
 
-@_jit
+@compiled
 def solve_upper(a, b):
     """Replace ``b`` by ``L^-T b``."""
     for i in range(b.shape[0] - 1, -1, -1):
@@ -202,7 +200,7 @@ def solve_upper(a, b):
             b[k] -= value * a[i, k]
 
 
-@_jit
+@compiled
 def prior_spread(theta, layout, fixed_sd, mean_sd, n_posts, out):
     """Fill the prior sd of every coefficient; NaN in a table stands for a hyperparameter."""
     p = fixed_sd.shape[0]
@@ -215,7 +213,7 @@ def prior_spread(theta, layout, fixed_sd, mean_sd, n_posts, out):
         out[p + n_posts + i] = theta[layout[INFLUENCER]] if hyper else mean_sd[i]
 
 
-@_jit
+@compiled
 def amplitudes(gamma, p, member_index, member_value, out):
     """Fill the amplitude of each post: its group means, its influencer's and its own deviation."""
     n_posts, n_member = member_index.shape
@@ -228,7 +226,7 @@ def amplitudes(gamma, p, member_index, member_value, out):
         out[j] = total
 
 
-@_jit
+@compiled
 def predictor(gamma, amplitude, fixed, kernels, day, out):
     """Fill the part of the linear predictor that does not come from the level."""
     n, p = fixed.shape
@@ -243,7 +241,7 @@ def predictor(gamma, amplitude, fixed, kernels, day, out):
             out[day[j] + k] += amplitude[j] * kernels[j, k]
 
 
-@_jit
+@compiled
 def level(residual, noise, observed, level_var, start_var, z, filtered, variances, out):
     """Fill a draw of the level given residuals (its mean where ``z`` is zero), backwards.
 
@@ -268,7 +266,7 @@ def level(residual, noise, observed, level_var, start_var, z, filtered, variance
         out[t] = centre + math.sqrt(gain * level_var) * z[t]
 
 
-@_jit
+@compiled
 def count_log_mass(y, eta, dispersion):
     """Return the log mass of a negative binomial count with mean ``exp(eta)``.
 

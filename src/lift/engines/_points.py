@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from lift.engines._compile import compiled
 from lift.engines._kernels import (
     DISPLACEMENT,
     FIRST_DAY,
@@ -17,7 +18,6 @@ from lift.engines._kernels import (
     NOISE,
     SHAPE,
     VIEWS,
-    _jit,
     amplitudes,
     count_log_mass,
     cross_products,
@@ -33,10 +33,8 @@ from lift.engines._kernels import (
 )
 
 
-@_jit
-def prepare_posts(
-    theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
-):
+@compiled
+def prepare_posts(theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels):
     """Fill the scaled kernels of all posts at one point."""
     n_posts = gain.shape[0]
     if n_posts == 0:
@@ -52,7 +50,7 @@ def prepare_posts(
     post_kernels(log_edges, scale, shape, displaced, lags, gain, group, kernels)
 
 
-@_jit
+@compiled
 def _collapse(
     y, noise, observed, fixed, kernels, day, level_var, start_var,
     member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
@@ -72,7 +70,7 @@ def _collapse(
     return -0.5 * (n_observed * LOG_2PI + log_variance + s[0, 0] - squared) - half_log_det
 
 
-@_jit
+@compiled
 def lognormal_points(
     thetas, normals, layout, lags, y, poisson_var, observed, fixed, fixed_sd, day, group, n_groups,
     log_edges, log_views, log_size, member_index, member_value, mean_sd, start_var,
@@ -120,7 +118,7 @@ def lognormal_points(
                 gammas[i, k] = b[k] * spread[k]
 
 
-@_jit
+@compiled
 def count_points(
     thetas, normals, layout, lags, y, centre, observed, fixed, fixed_sd, day, group, n_groups,
     log_edges, log_views, log_size, member_index, member_value, mean_sd, start_var, start,

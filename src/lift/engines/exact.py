@@ -177,7 +177,7 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
         design=design,
         arguments=arguments,
         n_coefficients=n_coefficients,
-        form="counts" if counts else _cheaper_form(design, n_coefficients, len(mean_sd)),
+        form="counts" if counts else _cheaper_form(design, n_coefficients),
         start=_start(design) if counts else np.empty(0),
         workers=workers,
     )
@@ -282,9 +282,7 @@ def _resample(
     return points, gammas, len(normals)
 
 
-def _cheaper_form(
-    design: Design, n_coefficients: int, n_means: int
-) -> Literal["primal", "dual"]:
+def _cheaper_form(design: Design, n_coefficients: int) -> Literal["primal", "dual"]:
     """Return the form of the likelihood that takes fewer floating-point operations."""
     n, n_posts = len(design.dates), len(design.posts.ids)
     primal = n * n_coefficients**2 / 2 + n_coefficients**3 / 3

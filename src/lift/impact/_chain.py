@@ -15,9 +15,9 @@ import math
 
 import numpy as np
 
+from lift.engines._compile import compiled
 from lift.impact._kernels import (
     LOG_2PI,
-    _jit,
     collapse,
     draw_coefficients,
     draw_state,
@@ -30,7 +30,7 @@ from lift.impact._kernels import (
 )
 
 
-@_jit
+@compiled
 def pack(s, log_variance, mean, cov, out):
     """Fill ``out`` with the lower triangle of ``s``, the log variance, ``mean`` and ``cov``."""
     e = 0
@@ -50,7 +50,7 @@ def pack(s, log_variance, mean, cov, out):
             e += 1
 
 
-@_jit
+@compiled
 def moments_at_nodes(log_ratios, columns, observed, duration, m, table):
     """Fill ``table[:, node]`` with packed moments at each node."""
     n, width = columns.shape
@@ -67,7 +67,7 @@ def moments_at_nodes(log_ratios, columns, observed, duration, m, table):
         table[:, i] = packed
 
 
-@_jit
+@compiled
 def node_weights(at, low, high, n_nodes, parts, out):
     """Fill barycentric weights of a product of Chebyshev grids; return whether ``at`` is inside."""
     total = 1
@@ -100,7 +100,7 @@ def node_weights(at, low, high, n_nodes, parts, out):
     return True
 
 
-@_jit
+@compiled
 def entry(table, weights, row):
     """Return one interpolated entry."""
     total = 0.0
@@ -109,7 +109,7 @@ def entry(table, weights, row):
     return total
 
 
-@_jit
+@compiled
 def interpolate_all(table, weights, s, mean, cov):
     """Fill all moments from the interpolant; return the log variance."""
     packed = np.dot(table, weights)
@@ -131,7 +131,7 @@ def interpolate_all(table, weights, s, mean, cov):
     return log_variance
 
 
-@_jit
+@compiled
 def _log_given(
     log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var, precision,
     shapes, rates, limits, table, low, high, n_nodes, parts, weights, small, small_precision,
@@ -176,7 +176,7 @@ def _log_given(
     return value - 0.5 * (log_variance + n_observed * (LOG_2PI + 2.0 * log_sd[0]))
 
 
-@_jit
+@compiled
 def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchanges):
     """Make one Gibbs scan over single controls and ``n_exchanges`` exchanges of in for out."""
     p = prior.shape[0]
@@ -221,7 +221,7 @@ def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchang
             inside[j] = True
 
 
-@_jit
+@compiled
 def run_chain(
     rng, log_sd, inside, n_keep, n_sweeps, n_moves, n_exchanges, step, columns, observed, duration,
     start_var, precision, log_odds, always, shapes, rates, limits, table, low, high, n_nodes,

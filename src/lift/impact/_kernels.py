@@ -19,16 +19,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from lift.engines._blas import dsyrk
+from lift.engines._compile import compiled
 
 LOG_2PI = math.log(2.0 * math.pi)
 
-_jit = njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_jit
+@compiled
 def filter_level(columns, observed, level_ratio, v, mean, cov):
     """Filter all columns by a local level; return the sum of log innovation variances.
 
@@ -60,7 +58,7 @@ def filter_level(columns, observed, level_ratio, v, mean, cov):
     return log_variance
 
 
-@_jit
+@compiled
 def filter_season(columns, observed, level_ratio, season_ratio, duration, v, mean, cov):
     """Filter all columns by level and season, as ``filter_level`` does by the level."""
     n, width = columns.shape
@@ -117,7 +115,7 @@ def filter_season(columns, observed, level_ratio, season_ratio, duration, v, mea
     return log_variance
 
 
-@_jit
+@compiled
 def moments(columns, observed, ratios, duration, v, s, mean, cov):
     """Fill the lower triangle of ``s`` with innovations' cross-products; see ``filter_level``."""
     if cov.shape[0] == 1:
@@ -137,7 +135,7 @@ def moments(columns, observed, ratios, duration, v, s, mean, cov):
     return log_variance
 
 
-@_jit
+@compiled
 def cholesky(a, size):
     """Replace the lower triangle by its Cholesky factor; return half its log determinant or NaN."""
     half = 0.0
@@ -156,7 +154,7 @@ def cholesky(a, size):
     return half
 
 
-@_jit
+@compiled
 def collapse(s, m, used, n_used, precision, variance, start_var, a, b):
     """Return the log likelihood of one set of controls, all coefficients integrated out.
 
@@ -191,7 +189,7 @@ def collapse(s, m, used, n_used, precision, variance, start_var, a, b):
     return fit - half_posterior + half_prior + 0.5 * m * math.log(variance / start_var)
 
 
-@_jit
+@compiled
 def draw_coefficients(a, b, q, sd, normals, out):
     """Fill a draw of initial states and used controls from what ``collapse`` left."""
     for i in range(q):
@@ -202,7 +200,7 @@ def draw_coefficients(a, b, q, sd, normals, out):
             out[k] -= out[i] * a[i, k]
 
 
-@_jit
+@compiled
 def draw_state(mean, cov, m, used, n_used, coefficients, sd, normals, work, out):
     """Fill a draw of the state after the last row, given the coefficients."""
     for i in range(m):
@@ -229,7 +227,7 @@ def draw_state(mean, cov, m, used, n_used, coefficients, sd, normals, work, out)
             out[i] += sd * work[i, k] * normals[k]
 
 
-@_jit
+@compiled
 def reduce_initial(s, m, precision, variance, start_var, joint):
     """Fill ``joint`` with the normal equations of all controls, the initial states eliminated.
 
@@ -270,7 +268,7 @@ def reduce_initial(s, m, precision, variance, start_var, joint):
     return half
 
 
-@_jit
+@compiled
 def pivot(a, j):
     """Exchange variable ``j`` (principal pivot transform): it enters where out, leaves where in."""
     n = a.shape[0]
@@ -287,7 +285,7 @@ def pivot(a, j):
     a[j, j] = d
 
 
-@_jit
+@compiled
 def gain_of(joint, prior, j, variance):
     """Return the change of the log likelihood where control ``j`` is exchanged."""
     p = prior.shape[0]
@@ -295,7 +293,7 @@ def gain_of(joint, prior, j, variance):
     return fit + 0.5 * math.log(prior[j, j] / joint[j, j])
 
 
-@_jit
+@compiled
 def log_prior(log_sd, shapes, rates, limits):
     """Return the log prior density of log sds: inverse gamma variances, truncated above."""
     total = 0.0
@@ -306,7 +304,7 @@ def log_prior(log_sd, shapes, rates, limits):
     return total
 
 
-@_jit
+@compiled
 def ratios_of(log_sd, out):
     """Fill the variance ratios of level and season to the observation noise."""
     for i in range(out.shape[0]):

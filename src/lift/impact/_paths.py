@@ -9,10 +9,10 @@ import math
 
 import numpy as np
 
-from lift.impact._kernels import _jit
+from lift.engines._compile import compiled
 
 
-@_jit
+@compiled
 def forward(states, sds, first, duration, normals, out):
     """Fill ``out[i, h]`` with level plus season ``h`` rows after the pre-period of ``first`` rows.
 
@@ -36,7 +36,7 @@ def forward(states, sds, first, duration, normals, out):
                 state[now] = sds[i, 1] * normals[i, h, 1] - total
 
 
-@_jit
+@compiled
 def smooth(
     outcome, observed, regression, log_sds, start_sd, duration, starts, normals, out
 ):  # fmt: skip

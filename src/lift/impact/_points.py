@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
+from lift.engines._compile import compiled
 from lift.impact._kernels import (
     LOG_2PI,
-    _jit,
     collapse,
     draw_coefficients,
     draw_state,
@@ -24,7 +24,7 @@ from lift.impact._kernels import (
 )
 
 
-@_jit
+@compiled
 def _sum_sets(s, m, always, free, log_odds, precision, variance, start_var, joint, prior, logs):
     """Fill ``logs`` with the log weight of every subset of the free controls.
 
@@ -53,7 +53,7 @@ def _sum_sets(s, m, always, free, log_odds, precision, variance, start_var, join
         pivot(prior, j)
 
 
-@_jit
+@compiled
 def evaluate_points(
     log_sds, normals, uniforms, columns, observed, duration, start_var, precision, log_odds,
     always, free, shapes, rates, limits, values, coefficients, states,

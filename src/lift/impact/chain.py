@@ -123,6 +123,15 @@ def sample_chains(
     A pilot chain finds where the hyperparameters are; all chains then warm up and tune their steps
     together before any draw is kept.
 
+    Parameters
+    ----------
+    model : ImpactModel
+    n_draws : int
+        Draws kept of each chain.
+    n_chains : int
+    seed : int
+        Root seed.
+
     Returns
     -------
     log_sds : ndarray, shape (chain, draw, 2 or 3)

@@ -21,7 +21,21 @@ SPARSE = 0.5
 def outcome_problems(
     outcome: FloatArray, begin: int, pre_end: int, post_start: int, post_end: int, least: int
 ) -> list[Problem]:
-    """Return faults of the outcome."""
+    """Return faults of the outcome.
+
+    Parameters
+    ----------
+    outcome : ndarray, shape (n,)
+        NaN is a row that was not observed.
+    begin, pre_end, post_start, post_end : int
+        First row of the pre-period, the row after it, and the same of the post-period.
+    least : int
+        Observed rows that the pre-period must have.
+
+    Returns
+    -------
+    list of Problem
+    """
     faults = []
     if n := int(np.isinf(outcome).sum()):
         faults.append(f"the outcome must be finite, found {n} infinite value(s)")
@@ -55,7 +69,22 @@ def control_problems(
     post_end: int,
     index: pd.Index,
 ) -> list[Problem]:
-    """Return faults of the controls."""
+    """Return faults of the controls.
+
+    Parameters
+    ----------
+    outcome : ndarray, shape (n,)
+    controls : ndarray, shape (n, p)
+    names : sequence of str, length p
+    begin, pre_end, post_end : int
+        First row of the pre-period, the row after it, and the row after the post-period.
+    index : Index, length n
+        What messages call the rows.
+
+    Returns
+    -------
+    list of Problem
+    """
     faults = []
     seen = np.isfinite(outcome[begin:pre_end])
     target = outcome[begin:pre_end][seen]
@@ -93,7 +122,19 @@ def _same(one: FloatArray, other: FloatArray) -> bool:
 def outcome_remarks(
     outcome: FloatArray, begin: int, first: int, pre_end: int, post_start: int, post_end: int
 ) -> list[str]:
-    """Return what is worth saying about the outcome."""
+    """Return what is worth saying about the outcome.
+
+    Parameters
+    ----------
+    outcome : ndarray, shape (n,)
+    begin, first, pre_end, post_start, post_end : int
+        First row of the pre-period, its first observed row, the row after it, and first row of
+        and row after the post-period.
+
+    Returns
+    -------
+    list of str
+    """
     remarks = []
     if first > begin:
         remarks.append(f"the pre-period begins {first - begin} row(s) later, with the outcome")
@@ -117,7 +158,19 @@ def outcome_remarks(
 def control_remarks(
     controls: FloatArray, names: Sequence[str], first: int, pre_end: int, post_end: int
 ) -> list[str]:
-    """Return what is worth saying about the controls."""
+    """Return what is worth saying about the controls.
+
+    Parameters
+    ----------
+    controls : ndarray, shape (n, p)
+    names : sequence of str, length p
+    first, pre_end, post_end : int
+        First observed row, the row after the pre-period, and that after the post-period.
+
+    Returns
+    -------
+    list of str
+    """
     remarks = []
     for name, column in zip(names, controls[first:post_end].T, strict=True):
         n_pre = pre_end - first

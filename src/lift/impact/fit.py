@@ -56,6 +56,18 @@ class ImpactFit:
 def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
     """Return the sampled model of one intervention.
 
+    Parameters
+    ----------
+    rows : Intervention
+        The checked data.
+    settings : ImpactSettings
+    seed : int
+        Root seed.
+
+    Returns
+    -------
+    ImpactFit
+
     Raises
     ------
     DiagnosticsError

@@ -80,7 +80,24 @@ class ImpactModel:
 def pack_model(
     outcome: FloatArray, controls: FloatArray, prior: ImpactPrior, *, period: int, duration: int
 ) -> ImpactModel:
-    """Return a pre-period ready for sampling; NaN in ``outcome`` (n,) is not observed."""
+    """Return a pre-period ready for sampling.
+
+    Parameters
+    ----------
+    outcome : ndarray, shape (n,)
+        Standardised; NaN is not observed.
+    controls : ndarray, shape (n, p)
+        Standardised.
+    prior : ImpactPrior
+    period : int
+        Seasons in a cycle, 1 for none.
+    duration : int
+        Rows that a season lasts.
+
+    Returns
+    -------
+    ImpactModel
+    """
     observed = np.isfinite(outcome)
     centred = np.where(observed, outcome - prior.start_mean, 0.0)
     columns = np.ascontiguousarray(

@@ -62,6 +62,19 @@ class ImpactDraws:
 def sample(model: ImpactModel, *, n_draws: int, n_chains: int, seed: int) -> ImpactDraws:
     """Return ``n_draws`` posterior draws in ``n_chains`` chains.
 
+    Parameters
+    ----------
+    model : ImpactModel
+    n_draws : int
+        Over all chains.
+    n_chains : int
+    seed : int
+        Root seed.
+
+    Returns
+    -------
+    ImpactDraws
+
     Raises
     ------
     DiagnosticsError

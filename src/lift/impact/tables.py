@@ -86,6 +86,13 @@ def summary_table(
 def series_table(rows: Intervention, fitted: ImpactFit, alpha: float) -> pd.DataFrame:
     """Return point and cumulative predictions and effects on every row.
 
+    Parameters
+    ----------
+    rows : Intervention
+    fitted : ImpactFit
+    alpha : float
+        Probability outside the equal-tailed intervals.
+
     Returns
     -------
     DataFrame

@@ -21,7 +21,7 @@ def count_campaign() -> Campaign:
     config = SimulationConfig(
         missing_share=0.1,
         outcome="negative_binomial",
-        daily_downloads=5.0,
+        daily_downloads=2.5,
         noise_sd=0.3,
         **SMALL,
     )
