@@ -126,14 +126,15 @@ def pointwise_p(ranks: np.ndarray, n_ranks: int) -> float:
 def main(config: dict[str, Any]) -> dict[str, float]:
     """Return, for each likelihood, how evenly the ranks lie."""
     n_ranks = config["ranked_draws"] + 1
-    rng = stream(config["seed"], "bands")
-    uniform = rng.integers(n_ranks, size=(config["band_simulations"], config["campaigns"]))
-    null = np.sort([pointwise_p(row, n_ranks) for row in uniform])
     numbers: dict[str, float] = {}
     rows = []
     folder = Path(config["results"])
     for likelihood in config["likelihoods"]:
-        names = [f"{likelihood}_{i:04d}" for i in range(config["campaigns"])]
+        n_campaigns = config["campaigns"][likelihood]
+        rng = stream(config["seed"], "bands", likelihood)
+        uniform = rng.integers(n_ranks, size=(config["band_simulations"], n_campaigns))
+        null = np.sort([pointwise_p(row, n_ranks) for row in uniform])
+        names = [f"{likelihood}_{i:04d}" for i in range(n_campaigns)]
         units = study.durable(
             names,
             lambda name, likelihood=likelihood: one_campaign(name, likelihood, config),

@@ -22,7 +22,7 @@ from lift.analysis.next_post import Prediction, predict_next
 from lift.data.campaign import Campaign
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.registry import engine_named
-from lift.errors import DiagnosticsError, InputError, Problem
+from lift.errors import DiagnosticsError, InputError, Problem, RunError
 from lift.model.design import build_design
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
@@ -139,6 +139,27 @@ class Analysis:
             If a post is not known.
         """
         return curve(self.posterior, without, prob)
+
+    def to_pymc(self) -> Any:
+        """Return the same model as a PyMC model, to look at, change and sample.
+
+        Returns
+        -------
+        pymc.Model
+
+        Raises
+        ------
+        RunError
+            If the analysis was loaded from a run, which does not hold the campaign.
+        """
+        if self.campaign is None:
+            raise RunError(
+                "a PyMC model needs the campaign's tables, and a stored run does not hold them; "
+                "read the campaign and analyse it, or call lift.engines.pymc_model.build_model"
+            )
+        from lift.engines.pymc_model import build_model
+
+        return build_model(build_design(self.campaign, self.spec))
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write a run directory: posterior, effects, specification, manifest, figures, report.

@@ -66,6 +66,48 @@ def test_smoke_run_gives_the_expected_numbers(folder: Path, tmp_path: Path) -> N
     assert after == {path: data for path, data in before.items() if "__pycache__" not in path.parts}
 
 
+def numbers_of(name: str) -> dict[str, float]:
+    file = ROOT / "experiments" / name / "expected.toml"
+    table = tomllib.loads(file.read_text("utf-8"))["numbers"]
+    return {key: entry["value"] for key, entry in table.items()}
+
+
+def texts_of(name: str) -> list[str]:
+    """Return the headline numbers as the notes must write them."""
+    n = numbers_of(name)
+    if name == "coverage_overlapping_posts":
+        return [
+            f"| {unit} | {n[f'{unit}_n']:.0f} | {100 * n[f'{unit}_coverage_95']:.1f}% | "
+            f"{100 * n[f'{unit}_coverage_50']:.1f}% | {n[f'{unit}_width_95_days']:.2f} | "
+            f"{n[f'{unit}_rmse_days']:.2f} |"
+            for unit in ("post", "influencer", "campaign")
+        ]
+    if name == "hacker_news_stars":
+        return [
+            f"| {n[f'{span}_mean']:.0f} [{n[f'{span}_lower']:.0f}, {n[f'{span}_upper']:.0f}] | "
+            f"{n[f'{span}_raw_all']:g} |"
+            for span in ("two_days", "week")
+        ]
+    events = ("alerts", "certificate", "campaign")
+    variants = ("horizon_14", "horizon_42", "level_rate_1000", "default")
+    return [
+        f"{n['main_campaign_mean']:,.0f} incremental downloads "
+        f"[{n['main_campaign_lower']:,.0f}, {n['main_campaign_upper']:,.0f}]",
+        *(
+            " | ".join(f"{n[f'{label}_{event}_mean']:,.0f}" for event in events)
+            for label in variants
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name", ["coverage_overlapping_posts", "hacker_news_stars", "immuni_rollouts"]
+)
+def test_notes_hold_the_expected_numbers(name: str) -> None:
+    notes = (ROOT / "experiments" / name / "notes.md").read_text("utf-8")
+    assert [text for text in texts_of(name) if text not in notes] == []
+
+
 def test_posts_are_covered_as_often_as_the_intervals_say() -> None:
     """The committed result of the study of 20 campaigns; `make test-slow` runs it again."""
     file = ROOT / "experiments" / "coverage_overlapping_posts" / "expected.toml"

@@ -11,7 +11,7 @@ from small_campaigns import campaign, rich_campaign
 import lift
 from lift.data.campaign import Campaign
 from lift.engines import importance
-from lift.errors import DiagnosticsError, EngineError, InputError
+from lift.errors import DiagnosticsError, EngineError, InputError, RunError
 from lift.model.spec import ModelSpec
 from lift.pipeline import Analysis, analyse, check, load
 
@@ -132,3 +132,14 @@ def test_all_processors_are_used_by_default(monkeypatch: pytest.MonkeyPatch) -> 
     """On a machine that does not tell how many it has, one."""
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert analyse(campaign(), draws=400, chains=2).posterior.attrs["engine"] == "exact"
+
+
+def test_a_stored_analysis_has_no_pymc_model(analysis: Analysis, tmp_path: Path) -> None:
+    back = load(analysis.save(tmp_path / "run"))
+    with pytest.raises(RunError, match="needs the campaign"):
+        back.to_pymc()
+
+
+def test_the_pymc_model_has_the_posts_of_the_campaign(analysis: Analysis) -> None:
+    model = analysis.to_pymc()
+    assert tuple(model.coords["post"]) == tuple(analysis.posterior.posts["post"])

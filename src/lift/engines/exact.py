@@ -274,12 +274,18 @@ def _resample(
         coefficients.append(weighted.extras[chain, index])
         repeated.append(np.append(False, index[1:] == index[:-1]))
     points, gammas, again = np.stack(picked), np.stack(coefficients), np.stack(repeated)
-    if model.form == "counts" or not again.any():
-        return points, gammas, 0
-    rng = stream(settings.seed, "coefficients", "repeats")
-    normals = rng.standard_normal((int(again.sum()), model.n_normals))
-    gammas[again] = model.evaluate(points[again], normals)[1]
-    return points, gammas, len(normals)
+    n_again = 0
+    if model.form != "counts" and again.any():
+        rng = stream(settings.seed, "coefficients", "repeats")
+        n_again = int(again.sum())
+        normals = rng.standard_normal((n_again, model.n_normals))
+        gammas[again] = model.evaluate(points[again], normals)[1]
+    # The weights are right over all batches together, not within one: draws in the order of the
+    # batches drift, which R-hat and ESS take for a chain that has not converged.
+    for chain in range(settings.chains):
+        order = stream(settings.seed, "order", f"chain {chain}").permutation(n)
+        points[chain], gammas[chain] = points[chain, order], gammas[chain, order]
+    return points, gammas, n_again
 
 
 def _cheaper_form(design: Design, n_coefficients: int) -> Literal["primal", "dual"]:

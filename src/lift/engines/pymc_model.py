@@ -159,11 +159,13 @@ def _prior(design: Design, name: str) -> Tensor | None:
     hyper = _hyper(design, name)
     if hyper is None:
         return None
+    # PyTensor would hold a plain 60.0 in single precision, and its reciprocal too
+    first, second = np.float64(hyper.first), np.float64(hyper.second)
     if hyper.kind == "exponential":
-        return pm.Exponential(name, hyper.first)
+        return pm.Exponential(name, first)
     if hyper.kind == "beta":
-        return pm.Beta(name, 1.0, hyper.first)
-    return pm.Normal(name, hyper.first, hyper.second)
+        return pm.Beta(name, 1.0, first)
+    return pm.Normal(name, first, second)
 
 
 def _coefficients(design: Design, block: Block) -> Tensor:
@@ -239,7 +241,7 @@ def _first_day(design: Design) -> Tensor:
     if hyper is None:
         raise ValueError("a design with posts has a prior of the first day")
     if len(design.posts.kernel_groups) == 1:
-        return pm.Normal("first_day", hyper.first, hyper.second, dims="kernel_group")
+        return pm.Normal("first_day", hyper.first, np.float64(hyper.second), dims="kernel_group")
     start = design.position("first_day")
     correlation = float(design.mix[start + 1, start] * design.mix[start, start])
     common = pm.Normal("first_day_common", hyper.first, hyper.second * np.sqrt(correlation))
@@ -278,7 +280,8 @@ def _counts(design: Design, expected: Tensor, noise_sd: Tensor, level_sd: Tensor
     z = pm.Normal("level_z", 0.0, 1.0, dims="frequency")
     wave = level_sd * (waves @ z)
     # the first level is normal about the centre; in terms of the walk's mean that is
-    mean = pm.Normal("level_mean", design.center - wave[0], design.level_start_sd)
+    start_sd = np.float64(design.level_start_sd)
+    mean = pm.Normal("level_mean", design.center - wave[0], start_sd)
     level = pm.Deterministic("level", mean + wave, dims="date")
     seen = np.flatnonzero(design.observed)
     pm.NegativeBinomial(

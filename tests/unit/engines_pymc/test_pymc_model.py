@@ -138,7 +138,7 @@ def test_priors_are_those_of_the_design(lognormal: Design) -> None:
             "beta": stats.beta(1.0, hyper.first),
         }[hyper.kind]
         expected = law.logpdf(point[hyper.name])
-        assert log_density(model, hyper.name, point) == pytest.approx(expected, rel=1e-7)
+        assert log_density(model, hyper.name, point) == pytest.approx(expected, rel=1e-9)
     sds = {"week_contrast": 0.3, "year": 0.3, "holiday_effect": 0.3, "own_z": 1.0}
     sds |= {"influencer_z": 1.0, "group_mean": lognormal.posts.group_sd}
     sds |= {"control_effect": point["control_sd"]}
