@@ -91,6 +91,7 @@ def their_end(folder: Path, name: str, end: str) -> Estimate:
     return Estimate(table.loc["Cumulative", column], seeds.std() / np.sqrt(10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a", "b", "c"])
 def test_cumulative_effect_has_rs_mean_and_interval(anchors_dir: Path, name: str) -> None:
     result = fitted(anchors_dir, name)
