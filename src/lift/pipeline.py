@@ -26,6 +26,7 @@ from lift.errors import DiagnosticsError, InputError, Problem, RunError
 from lift.model.design import build_design
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
+from lift.output.inputs import campaign_of as campaign_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -346,6 +347,7 @@ def _manifest(
         diagnostics=posterior.sample_stats,
         seconds=seconds,
         notices=campaign.notices,
+        source=campaign.source,
         command=command,
         simulated=truth is not None,
     )

@@ -15,7 +15,14 @@ from lift.data.checks_downloads import ALL_MARKETS
 from lift.data.checks_posts import COLUMNS
 from lift.data.digests import settings_digest, table_digest
 from lift.data.reading import read_table
-from lift.data.settings import FILE, DatasetRef, check_paths_differ, file_in, read_settings
+from lift.data.settings import (
+    FILE,
+    DatasetRef,
+    check_paths_differ,
+    file_in,
+    path_from_here,
+    read_settings,
+)
 from lift.data.tables import RawTable, counted, from_frame, meant, some
 from lift.errors import InputError, LiftError, Problem
 
@@ -56,6 +63,9 @@ class Campaign:
         "UTC" where none was given.
     notices : tuple of str
         What is allowed but worth saying.
+    source : str or None
+        Where it was read: a path relative to the working directory then, or the name of the
+        bundled campaign; None where it was made from tables.
 
     Raises
     ------
@@ -70,6 +80,7 @@ class Campaign:
     country: str | None = None
     name: str = "campaign"
     notices: tuple[str, ...] = field(init=False, default=())
+    source: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Check the arguments and put the canonical tables in their place."""
@@ -164,7 +175,7 @@ class Campaign:
             name=self.name,
             notices=self.notices,
         )
-        return _made(tables)
+        return _made(tables, self.source)
 
     def holidays(self) -> pd.DataFrame:
         """Return the public holidays of the country, up to a week outside the data.
@@ -209,10 +220,10 @@ def _rows(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
     return frame[mask].reset_index(drop=True)
 
 
-def _made(checked: CheckedTables) -> Campaign:
+def _made(checked: CheckedTables, source: str | None) -> Campaign:
     """Return the campaign of tables that are canonical already."""
     campaign = object.__new__(Campaign)
-    vars(campaign).update(vars(checked))
+    vars(campaign).update(vars(checked), source=source)
     return campaign
 
 
@@ -227,13 +238,15 @@ def _text_argument(name: str, value: object, problems: list[Problem]) -> str | N
     return None
 
 
-def read_campaign(path: str | Path) -> Campaign:
+def read_campaign(path: str | Path, *, source: str | None = None) -> Campaign:
     """Return the campaign in a folder.
 
     Parameters
     ----------
     path : str or Path
         The folder, or its campaign.toml.
+    source : str, optional
+        What a run's manifest calls the place; the path from the working directory by default.
 
     Returns
     -------
@@ -272,11 +285,11 @@ def read_campaign(path: str | Path) -> Campaign:
     check_paths_differ(settings, problems)
     raw: dict[str, RawTable | None] = {}
     for where in ("downloads", "posts", "controls"):
-        source = settings.get(where)
-        if isinstance(source, DatasetRef):
-            raw[where] = _read_dataset(source, problems)
-        elif source is not None:
-            table = file_in(file.parent, source, where, problems)
+        named = settings.get(where)
+        if isinstance(named, DatasetRef):
+            raw[where] = _read_dataset(named, problems)
+        elif named is not None:
+            table = file_in(file.parent, named, where, problems)
             raw[where] = None if table is None else read_table(table, where, problems)
     checked = check_tables(
         raw.get("downloads"),
@@ -288,7 +301,7 @@ def read_campaign(path: str | Path) -> Campaign:
         FILE,
         problems,
     )
-    return _made(checked)
+    return _made(checked, source or path_from_here(given))
 
 
 def _read_dataset(reference: DatasetRef, problems: list[Problem]) -> RawTable | None:

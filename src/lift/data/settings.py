@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import tomllib
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, Any, Literal
@@ -221,6 +222,19 @@ def file_in(folder: Path, name: str, where: str, problems: list[Problem]) -> Pat
         )
         return None
     return path
+
+
+def path_from_here(path: Path) -> str:
+    """Return a path relative to the working directory, with forward slashes.
+
+    A path on another drive, which nothing leads to from here, becomes its last name.
+    """
+    if not path.is_absolute():
+        return path.as_posix()
+    try:
+        return Path(os.path.relpath(path)).as_posix()
+    except ValueError:
+        return path.name
 
 
 def find_zone(name: str, where: str, problems: list[Problem]) -> ZoneInfo | None:

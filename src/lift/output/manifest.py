@@ -52,6 +52,7 @@ def build(
     diagnostics: Mapping[str, object] | None = None,
     seconds: Mapping[str, float] | None = None,
     notices: Sequence[str] = (),
+    source: str | None = None,
     command: str | None = None,
     simulated: bool = False,
     created: datetime | None = None,
@@ -75,6 +76,8 @@ def build(
         Wall time by stage.
     notices : sequence of str
         What was allowed in the input but is worth saying.
+    source : str, optional
+        Where the campaign was read (``Campaign.source``).
     command : str, optional
         The command line that makes the run again.
     simulated : bool
@@ -94,6 +97,7 @@ def build(
         "created": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "campaign": name,
         "market": market,
+        "source": source,
         "simulated": simulated,
         "command": command,
         "seed": seed,

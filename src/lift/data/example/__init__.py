@@ -10,6 +10,8 @@ from lift.data.campaign import Campaign, read_campaign
 
 FOLDER = Path(__file__).parent
 TRUTH = "truth.csv"
+SOURCE = "bundled:example"
+"""What the manifest of a run calls this campaign."""
 
 
 def load() -> tuple[Campaign, pd.DataFrame]:
@@ -25,4 +27,4 @@ def load() -> tuple[Campaign, pd.DataFrame]:
         Columns by, unit and truth: leave-one-out incremental downloads over 28 days.
     """
     truth = pd.read_csv(FOLDER / TRUTH, dtype={"by": "str", "unit": "str", "truth": "float64"})
-    return read_campaign(FOLDER), truth
+    return read_campaign(FOLDER, source=SOURCE), truth
