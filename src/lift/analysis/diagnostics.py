@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lift.model.posterior import Posterior
+from lift.model.states import STATE_SCALARS
 
 FloatArray = NDArray[np.float64]
 
@@ -27,6 +28,8 @@ SCALARS = (
     "first_day_share",
     "kernel_shape",
     "displacement",
+    *STATE_SCALARS,
+    "control_step_sd",
     "amplitude",
 )
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lift.errors import RunError
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
+from lift.model.states import STATE_SCALARS
 
 FloatArray = NDArray[np.float64]
 
@@ -33,6 +34,8 @@ HYPERPARAMETERS = (
     "first_day_share",
     "kernel_shape",
     "displacement",
+    *STATE_SCALARS,
+    "control_step_sd",
 )
 OVERALL = "all"
 # Draws per regressor that the average over the hyperparameters takes.

@@ -19,12 +19,15 @@ from threadpoolctl import threadpool_limits
 from lift.data.campaign import Campaign
 from lift.engines._dual import dual_points
 from lift.engines._points import count_points, lognormal_points
+from lift.engines._states import state_points
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.importance import Weighted, integrate
+from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.hyper import natural
 from lift.model.posterior import Posterior, assemble
 from lift.model.spec import ModelSpec
+from lift.model.state_paths import step_positions
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
@@ -39,7 +42,12 @@ LAYOUT = (
     "first_day",
     "log_shape",
     "displacement",
+    "slope_sd",
+    "slope_phi",
+    "noise_phi",
 )
+TRENDS = ("none", "damped", "linear")
+Form = Literal["primal", "dual", "states", "counts"]
 EMPTY = np.empty((0, 0))
 WEIGHT_DIGITS = 9
 POINTS_PER_TASK = 64
@@ -55,9 +63,9 @@ class ExactModel:
     arguments : tuple
         Arrays in the order that the kernels take them, from ``layout`` to ``start_var``.
     n_coefficients : int
-    form : "primal", "dual" or "counts"
+    form : "primal", "dual", "states" or "counts"
         Which kernel evaluates it: lognormal with fewer or with more coefficients than days, or
-        counts.
+        with states beside the level, or counts.
     start : ndarray, shape (n,)
         Where Newton's method starts on the log scale (counts).
     workers : int
@@ -66,14 +74,14 @@ class ExactModel:
     design: Design
     arguments: tuple[object, ...]
     n_coefficients: int
-    form: Literal["primal", "dual", "counts"]
+    form: Form
     start: FloatArray
     workers: int
 
     @property
     def n_normals(self) -> int:
         """Standard normal numbers that one draw of the coefficients takes."""
-        per_day = {"primal": 0, "dual": 2, "counts": 1}[self.form]
+        per_day = {"primal": 0, "dual": 2, "states": 0, "counts": 1}[self.form]
         return self.n_coefficients + per_day * len(self.design.dates)
 
     def evaluate(self, z: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -105,6 +113,8 @@ class ExactModel:
                 count_points(*mine, self.start, *out)
             elif self.form == "dual":
                 dual_points(*mine, *out)
+            elif self.form == "states":
+                state_points(*mine, *state_arguments(self.design), *out)
             else:
                 lognormal_points(*mine, *out)
 
@@ -131,6 +141,11 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
     Returns
     -------
     ExactModel
+
+    Raises
+    ------
+    EngineError
+        If counts have states beside the level.
     """
     posts = design.posts
     n_posts, n_groups = posts.membership.shape
@@ -150,6 +165,12 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
     mean_sd = np.concatenate([posts.group_sd, np.full(n_influencers, np.nan)])
     fixed = np.ascontiguousarray(design.fixed)
     counts = design.likelihood == "negative_binomial"
+    if counts and not design.states.only_level:
+        raise EngineError(
+            f"the exact engine fits {design.states.described()} to lognormal downloads only, found "
+            'counts (negative_binomial); switch it off, or set likelihood = "lognormal" if no day '
+            "is zero"
+        )
     scaled = (design.center,) if counts else ()
     level = () if counts else (design.poisson_variance,)
     arguments = (
@@ -177,7 +198,7 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
         design=design,
         arguments=arguments,
         n_coefficients=n_coefficients,
-        form="counts" if counts else _cheaper_form(design, n_coefficients),
+        form="counts" if counts else _cheapest_form(design, n_coefficients),
         start=_start(design) if counts else np.empty(0),
         workers=workers,
     )
@@ -288,8 +309,23 @@ def _resample(
     return points, gammas, n_again
 
 
-def _cheaper_form(design: Design, n_coefficients: int) -> Literal["primal", "dual"]:
-    """Return the form of the likelihood that takes fewer floating-point operations."""
+def state_arguments(design: Design) -> tuple[object, ...]:
+    """Return what the kernel of further states takes after the others' arguments."""
+    states = design.states
+    walk = states.columns if states.columns.size else np.empty((len(design.dates), 0))
+    return (
+        TRENDS.index(states.trend),
+        int(states.ar1),
+        states.slope_start_sd**2,
+        np.ascontiguousarray(walk),
+        step_positions(design),
+    )
+
+
+def _cheapest_form(design: Design, n_coefficients: int) -> Form:
+    """Return the form of the likelihood that takes the fewest floating-point operations."""
+    if not design.states.only_level:
+        return "states"
     n, n_posts = len(design.dates), len(design.posts.ids)
     primal = n * n_coefficients**2 / 2 + n_coefficients**3 / 3
     rank = n_coefficients - n_posts

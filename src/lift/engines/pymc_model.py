@@ -17,6 +17,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.scan.basic import scan
 
+from lift.errors import EngineError
 from lift.model.baseline import Block, weekday_contrasts
 from lift.model.design import Design, PostDesign
 from lift.model.hyper import Hyper
@@ -43,7 +44,17 @@ def build_model(design: Design) -> pm.Model:
         Dims date, observed_date, weekday, contrast, harmonic, holiday, control, post, lag, group,
         influencer, kernel_group and frequency, as far as the design has them. The observed
         variable is ``log_downloads`` (less its median) or ``downloads``.
+
+    Raises
+    ------
+    EngineError
+        If the design has a state beside the level.
     """
+    if not design.states.only_level:
+        raise EngineError(
+            "the PyMC model has a local level and no other state, found "
+            f'{design.states.described()}; use engine = "exact", or switch it off'
+        )
     with pm.Model(coords=_coords(design)) as model:
         noise_sd = _prior(design, "noise_sd")
         level_sd = _prior(design, "level_sd")
@@ -164,7 +175,7 @@ def _prior(design: Design, name: str) -> Tensor | None:
     if hyper.kind == "exponential":
         return pm.Exponential(name, first)
     if hyper.kind == "beta":
-        return pm.Beta(name, 1.0, first)
+        return pm.Beta(name, second, first)
     return pm.Normal(name, first, second)
 
 

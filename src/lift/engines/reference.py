@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix
+from lift.model.state_paths import step_sds
 
 FloatArray = NDArray[np.float64]
 
@@ -28,7 +29,8 @@ def moments(design: Design, z: FloatArray) -> tuple[FloatArray, FloatArray, Floa
     Returns
     -------
     covariance : ndarray, shape (n_observed, n_observed)
-        Of level plus noise: ``start_sd^2 + level_sd^2 min(s, t) + diag(noise)``.
+        Of level plus noise: ``start_sd^2 + level_sd^2 min(s, t) + diag(noise)``, and of what
+        else moves in time.
     columns : ndarray, shape (n_observed, q)
     prior_sd : ndarray, shape (q,)
     """
@@ -37,10 +39,49 @@ def moments(design: Design, z: FloatArray) -> tuple[FloatArray, FloatArray, Floa
     level_sd = values[design.position("level_sd")]
     noise_sd = values[design.position("noise_sd")]
     covariance = design.level_start_sd**2 + level_sd**2 * np.minimum.outer(days, days)
-    covariance += np.diag(noise_sd**2 + design.poisson_variance)
+    covariance += np.diag(design.poisson_variance)
+    if design.states.ar1:
+        apart = np.abs(np.subtract.outer(days, days))
+        covariance += noise_sd**2 * values[design.position("noise_phi")] ** apart
+    else:
+        covariance += noise_sd**2 * np.eye(len(days))
+    covariance += trend_covariance(design, values)
+    walked = np.minimum.outer(days, days)
+    steps = step_sds(design, values)
+    for column, step in zip(design.states.columns.T, steps, strict=True):
+        covariance += step**2 * walked * np.outer(column, column)
     columns, prior_sd = design_matrix(design, values)
     seen = design.observed
     return covariance[np.ix_(seen, seen)], columns[seen], prior_sd
+
+
+def trend_covariance(design: Design, values: FloatArray) -> FloatArray:
+    """Return the covariance over the days of the slopes added up so far.
+
+    Parameters
+    ----------
+    design : Design
+    values : ndarray, shape (d,)
+        Hyperparameters on their own scale.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+    """
+    states = design.states
+    n = len(design.dates)
+    if states.trend == "none":
+        return np.zeros((n, n))
+    days = np.arange(n)
+    slope_sd = values[design.position("slope_sd")]
+    if states.trend == "linear":
+        slopes = states.slope_start_sd**2 + slope_sd**2 * np.minimum.outer(days, days)
+    else:
+        phi = values[design.position("slope_phi")]
+        slopes = slope_sd**2 / (1 - phi**2) * phi ** np.abs(np.subtract.outer(days, days))
+    # the level of a day holds the slopes of all days before it
+    before = np.tri(n, k=-1)
+    return np.asarray(before @ slopes @ before.T)
 
 
 def log_likelihood(design: Design, z: FloatArray) -> float:

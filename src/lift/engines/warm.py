@@ -14,14 +14,19 @@ N_DAYS = 60
 
 
 def warm() -> None:
-    """Fit a tiny campaign with each likelihood, so that later processes find compiled kernels."""
+    """Fit tiny campaigns of every form, so that later processes find compiled kernels."""
     dates = pd.date_range("2025-01-01", periods=N_DAYS)
     wave = np.round(100 + 10 * np.sin(np.arange(N_DAYS)))
     downloads = pd.DataFrame({"date": dates, "downloads": wave})
     posts = pd.DataFrame({"post_id": ["one"], "posted_at": [pd.Timestamp("2025-02-01", tz="UTC")]})
     campaign = Campaign(downloads=downloads, posts=posts)
-    for likelihood in ("lognormal", "negative_binomial"):
-        spec = ModelSpec.model_validate({"likelihood": likelihood})
+    settings: tuple[dict[str, object], ...] = (
+        {"likelihood": "lognormal"},
+        {"likelihood": "negative_binomial"},
+        {"baseline": {"trend": "damped"}},
+    )
+    for setting in settings:
+        spec = ModelSpec.model_validate(setting)
         fit_exact(campaign, spec, SampleSettings(draws=100, chains=1))
 
 

@@ -13,6 +13,7 @@ from lift.errors import EngineError
 from lift.model.baseline import Block, baseline_blocks
 from lift.model.hyper import Hyper
 from lift.model.spec import ModelSpec, ResponseSpec
+from lift.model.states import LOCAL_LEVEL, StateDesign, state_design, state_hypers
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -92,6 +93,8 @@ class Design:
     level_start_sd : float
     displacement_lags : tuple of int
         The lags after which and until which displaced downloads are missing.
+    states : StateDesign
+        What moves in time beside the level.
     """
 
     dates: pd.DatetimeIndex
@@ -107,6 +110,7 @@ class Design:
     window_days: int
     level_start_sd: float
     displacement_lags: tuple[int, int]
+    states: StateDesign = LOCAL_LEVEL
 
     @property
     def observed(self) -> NDArray[np.bool_]:
@@ -148,7 +152,7 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
     ------
     EngineError
         If the campaign has several markets, or a lognormal likelihood is asked for while some
-        day has no download.
+        day has no download, or a control whose coefficient walks is not there.
     """
     if len(campaign.markets) > 1:
         raise EngineError(
@@ -165,7 +169,8 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
     filled = np.where(observed, downloads, 0.0)
     blocks = tuple(baseline_blocks(campaign, spec.baseline, log_scale=True))
     posts = _posts(campaign, spec.response, downloads)
-    hypers, mix = _hypers(spec, posts, has_controls=any(b.name == "control" for b in blocks))
+    states = state_design(spec.baseline, blocks)
+    hypers, mix = _hypers(spec, posts, states, blocks)
     return Design(
         dates=campaign.dates,
         downloads=downloads,
@@ -180,6 +185,7 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
         window_days=spec.response.window_days,
         level_start_sd=spec.baseline.level_start_sd,
         displacement_lags=(spec.response.displacement_after, spec.response.displacement_until),
+        states=states,
     )
 
 
@@ -281,14 +287,14 @@ def _log_size(downloads: FloatArray, day: IntArray, exponent: float) -> FloatArr
 
 
 def _hypers(
-    spec: ModelSpec, posts: PostDesign, *, has_controls: bool
+    spec: ModelSpec, posts: PostDesign, states: StateDesign, blocks: tuple[Block, ...]
 ) -> tuple[tuple[Hyper, ...], FloatArray]:
     response, baseline = spec.response, spec.baseline
     hypers = [
         Hyper("noise_sd", "exponential", baseline.noise_rate),
         Hyper("level_sd", "exponential", baseline.level_rate),
     ]
-    if has_controls:
+    if any(block.name == "control" for block in blocks):
         hypers.append(Hyper("control_sd", "exponential", baseline.control_rate))
     n_groups = 0
     if posts.ids:
@@ -305,6 +311,7 @@ def _hypers(
         hypers.append(Hyper("log_shape", "normal", response.shape_mean, response.shape_sd))
         if response.displacement:
             hypers.append(Hyper("displacement", "beta", response.displacement_shape))
+    hypers += state_hypers(baseline, states)
     mix = np.eye(len(hypers))
     if n_groups > 1:
         common = response.share_sd**2 / (response.share_sd**2 + response.share_group_sd**2)

@@ -4,7 +4,8 @@ Every hyperparameter has a coordinate ``z`` whose prior is N(0, 1). A posterior 
 little about then looks like its prior: round, with light tails, which is what importance sampling
 needs. A standard deviation with an exponential prior of rate ``r`` is
 ``F^-1(Phi(z)) = -log(1 - Phi(z)) / r``; a normal one is ``mean + sd z``; a share with a
-Beta(1, b) prior is ``1 - (1 - Phi(z))^(1/b)``.
+Beta(1, b) prior is ``1 - (1 - Phi(z))^(1/b)``, one with a Beta(a, b) prior the inverse of the
+regularised incomplete beta function at ``Phi(z)``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtri_exp
+from scipy.special import betainc, betaincc, betaincinv, log_ndtr, ndtr, ndtri, ndtri_exp
 
 FloatArray = NDArray[np.float64]
 
@@ -30,8 +31,8 @@ class Hyper:
     kind : "exponential", "normal" or "beta"
         Prior family.
     first, second : float
-        Rate (and nothing) of an exponential, mean and sd of a normal, second shape (and nothing)
-        of a beta whose first shape is 1.
+        Rate (and nothing) of an exponential, mean and sd of a normal, shapes ``b`` and ``a`` of a
+        Beta(a, b): with the default of ``second`` it is Beta(1, first).
     """
 
     name: str
@@ -61,8 +62,10 @@ def natural(z: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) -> FloatA
         column = out[:, i]
         if hyper.kind == "exponential":
             out[:, i] = -log_ndtr(-column) / hyper.first
-        elif hyper.kind == "beta":
+        elif hyper.kind == "beta" and hyper.second == 1.0:
             out[:, i] = -np.expm1(log_ndtr(-column) / hyper.first)
+        elif hyper.kind == "beta":
+            out[:, i] = _beta_quantile(column, hyper.second, hyper.first)
         else:
             out[:, i] = hyper.first + hyper.second * column
     return out
@@ -85,8 +88,23 @@ def coordinates(values: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) 
     for i, hyper in enumerate(hypers):
         if hyper.kind == "exponential":
             out[:, i] = -ndtri_exp(-hyper.first * values[:, i])
-        elif hyper.kind == "beta":
+        elif hyper.kind == "beta" and hyper.second == 1.0:
             out[:, i] = -ndtri_exp(hyper.first * np.log1p(-values[:, i]))
+        elif hyper.kind == "beta":
+            out[:, i] = _beta_coordinate(values[:, i], hyper.second, hyper.first)
         else:
             out[:, i] = (values[:, i] - hyper.first) / hyper.second
     return np.linalg.solve(mix, out.T).T
+
+
+def _beta_quantile(z: FloatArray, a: float, b: float) -> FloatArray:
+    """Return the quantile of Beta(a, b) at ``Phi(z)``, from the nearer tail."""
+    lower = betaincinv(a, b, ndtr(np.minimum(z, 0.0)))
+    upper = 1.0 - betaincinv(b, a, ndtr(-np.maximum(z, 0.0)))
+    return np.asarray(np.where(z < 0.0, lower, upper))
+
+
+def _beta_coordinate(values: FloatArray, a: float, b: float) -> FloatArray:
+    """Return the standard normal coordinate of a value with a Beta(a, b) prior."""
+    below = betainc(a, b, values)
+    return np.asarray(np.where(below < 0.5, ndtri(below), -ndtri(betaincc(a, b, values))))

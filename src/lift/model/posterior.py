@@ -18,6 +18,7 @@ from lift.model.baseline import weekday_contrasts
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.spec import ModelSpec
+from lift.model.states import STATE_SCALARS
 
 FloatArray = NDArray[np.float64]
 
@@ -155,13 +156,17 @@ def assemble(
     data: dict[str, tuple[tuple[str, ...], FloatArray]] = {}
     for name in ("noise_sd", "level_sd", "control_sd", "amplitude_sd", "influencer_sd"):
         data |= _scalar(design, hyper, name)
-    for name in ("views_elasticity", "displacement"):
+    for name in ("views_elasticity", "displacement", *STATE_SCALARS):
         data |= _scalar(design, hyper, name)
     dims = ("chain", "draw")
     coords: dict[str, Any] = {
         "chain": np.arange(n_chains),
         "draw": np.arange(n_draws),
     }
+    if names := design.states.controls:
+        first = design.position("control_step_sd")
+        data["control_step_sd"] = ((*dims, "evolving"), hyper[..., first : first + len(names)])
+        coords["evolving"] = list(names)
     start = 0
     for block in design.blocks:
         part = coefficients[..., start : start + len(block.labels)]

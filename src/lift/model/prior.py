@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix
+from lift.model.state_paths import autoregression, draw_states
 
 FloatArray = NDArray[np.float64]
 
@@ -58,6 +59,7 @@ def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> 
     coefficients = prior_sd * rng.standard_normal(len(prior_sd))
     steps = values[design.position("level_sd")] * rng.standard_normal(len(design.dates))
     steps[0] = first_level
+    moved = draw_states(design, values, rng)
     posts = design.posts
     n_fixed, n_posts = design.fixed.shape[1], len(posts.ids)
     means = coefficients[n_fixed + n_posts :]
@@ -70,7 +72,7 @@ def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> 
         coefficients=coefficients,
         amplitude=amplitude,
         log_lift=columns[:, n_fixed : n_fixed + n_posts] * amplitude,
-        log_mean=np.cumsum(steps) + columns @ coefficients,
+        log_mean=np.cumsum(steps) + columns @ coefficients + moved,
     )
 
 
@@ -92,6 +94,10 @@ def draw_downloads(design: Design, drawn: PriorDraw, rng: np.random.Generator) -
     noise_sd = drawn.values[design.position("noise_sd")]
     if design.likelihood == "lognormal":
         noise = noise_sd * rng.standard_normal(len(drawn.log_mean))
+        if design.states.ar1:
+            phi = float(drawn.values[design.position("noise_phi")])
+            noise[1:] *= np.sqrt(1.0 - phi**2)
+            noise = autoregression(noise, phi)
         return np.asarray(np.exp(drawn.log_mean + noise))
     size = noise_sd**-2
     rate = np.exp(drawn.log_mean) * rng.gamma(size, 1.0 / size, len(drawn.log_mean))

@@ -14,6 +14,8 @@ from lift.errors import InputError, Problem
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 
+MAX_EVOLVING_CONTROLS = 3
+
 
 class _Part(BaseModel):
     """A part of a specification: immutable, and closed to unknown keys."""
@@ -53,6 +55,36 @@ class BaselineSpec(_Part):
     control_rate : float
         Rate of the exponential prior on the common sd of the control coefficients, per standard
         deviation of a control (1/log unit).
+    trend : "none", "damped" or "linear"
+        Slope of the level: ``mu_{t+1} = mu_t + d_t + N(0, level_sd^2)`` and
+        ``d_{t+1} = phi d_t + N(0, slope_sd^2)``. ``"damped"``: the slope dies out and starts from
+        its stationary distribution; ``"linear"``: ``phi = 1`` (Harvey 1989, section 4.1).
+    slope_rate : float
+        Rate of the exponential prior on ``slope_sd`` (days/log unit): the default says that the
+        slope changes by more than 0.1 % a day with 5 % probability.
+    slope_phi_shapes : tuple of float
+        Shapes of the beta prior of the damping ``phi``: the default halves a slope in 1 to 3 weeks.
+    slope_start_sd : float
+        Prior sd of the first slope of a linear trend (log units/day).
+    week_evolves : bool
+        Let the weekday contrasts walk: each is a random walk with daily sd ``week_step_sd`` from
+        its value on the first day. The trigonometric season of 7 days with one variance (Harvey
+        1989, section 2.3.4) is the same process (Proietti 2000, International Journal of
+        Forecasting 16:247).
+    week_step_rate : float
+        Rate of the exponential prior on ``week_step_sd`` (1/log unit).
+    noise : "normal" or "ar1"
+        ``"ar1"``: the noise of a day is ``e_t = phi e_{t-1} + N(0, (1 - phi^2) noise_sd^2)``,
+        stationary with sd ``noise_sd``, beside the Poisson part of the variance.
+    noise_phi_shapes : tuple of float
+        Shapes of the beta prior of ``noise_phi``: the default has mean 1/3 and is above 0.66 with
+        5 % probability, since what lasts for weeks is the level's.
+    evolving_controls : tuple of str
+        Controls, three at most, whose coefficients walk from their value on the first day, each
+        with a daily sd of its own, ``control_step_sd``.
+    control_step_rate : float
+        Rate of the exponential priors on ``control_step_sd``, per standard deviation of the
+        control (1/log unit).
     """
 
     week: bool = True
@@ -67,6 +99,30 @@ class BaselineSpec(_Part):
     year_sd: PositiveFloat = 0.3
     holiday_sd: PositiveFloat = 0.3
     control_rate: PositiveFloat = 6.0
+    trend: Literal["none", "damped", "linear"] = "none"
+    slope_rate: PositiveFloat = 3000.0
+    slope_phi_shapes: tuple[PositiveFloat, PositiveFloat] = (18.0, 2.0)
+    slope_start_sd: PositiveFloat = 0.01
+    week_evolves: bool = False
+    week_step_rate: PositiveFloat = 300.0
+    noise: Literal["normal", "ar1"] = "normal"
+    noise_phi_shapes: tuple[PositiveFloat, PositiveFloat] = (2.0, 4.0)
+    evolving_controls: tuple[str, ...] = ()
+    control_step_rate: PositiveFloat = 150.0
+
+    @model_validator(mode="after")
+    def _what_evolves_is_there(self) -> Self:
+        if self.week_evolves and not self.week:
+            raise ValueError("week_evolves needs week = true")
+        names = self.evolving_controls
+        if names and not self.controls:
+            raise ValueError("evolving_controls needs controls = true")
+        if len(names) > MAX_EVOLVING_CONTROLS or len(set(names)) < len(names):
+            raise ValueError(
+                f"evolving_controls must be at most {MAX_EVOLVING_CONTROLS} different names; "
+                f"found {', '.join(names)}"
+            )
+        return self
 
 
 class ResponseSpec(_Part):

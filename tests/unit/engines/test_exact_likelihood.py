@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,9 +10,17 @@ from small_campaigns import campaign, points, post_table, rich_campaign, rich_po
 
 from lift.data.campaign import Campaign
 from lift.engines import reference
-from lift.engines.exact import EMPTY, ExactModel, pack
+from lift.engines.exact import EMPTY, ExactModel, Form, pack
+from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.spec import ModelSpec
+
+EVERY_STATE = {
+    "trend": "damped",
+    "week_evolves": True,
+    "noise": "ar1",
+    "evolving_controls": ["series_1"],
+}
 
 
 def _one_hour() -> Campaign:
@@ -56,20 +63,44 @@ DESIGNS: dict[str, tuple[Campaign, dict[str, object]]] = {
         {"response": {"displacement": True, "displacement_after": 5, "displacement_until": 20}},
     ),
     "more posts than days": (_crowd(), {}),
+    "damped trend": (rich_campaign(), {"baseline": {"trend": "damped"}}),
+    "linear trend": (rich_campaign(), {"baseline": {"trend": "linear"}}),
+    "evolving week": (rich_campaign(), {"baseline": {"week_evolves": True}}),
+    "autoregressive noise": (rich_campaign(), {"baseline": {"noise": "ar1"}}),
+    "walking coefficients": (
+        rich_campaign(),
+        {"baseline": {"evolving_controls": ["series_1", "series_0"]}},
+    ),
+    "every state": (_many_posts(), {"baseline": EVERY_STATE}),
+    "every state and a long gap": (
+        rich_campaign(missing=(0, *range(32, 60), 99)),
+        {"baseline": EVERY_STATE | {"trend": "linear"}},
+    ),
     "first and last day missing": (rich_campaign(missing=(0, 1, 98, 99)), {}),
 }
 
 
-@pytest.fixture(params=list(DESIGNS.values()), ids=list(DESIGNS))
-def design(request: pytest.FixtureRequest) -> Design:
-    data, spec = request.param
-    return build_design(data, ModelSpec.model_validate({"likelihood": "lognormal"} | spec))
+def _designs() -> dict[str, Design]:
+    specs = {
+        name: (data, ModelSpec.model_validate({"likelihood": "lognormal"} | spec))
+        for name, (data, spec) in DESIGNS.items()
+    }
+    return {name: build_design(data, spec) for name, (data, spec) in specs.items()}
 
 
-@pytest.fixture(params=["primal", "dual"])
-def model(request: pytest.FixtureRequest, design: Design) -> ExactModel:
-    """Return the design packed for each of the two forms of the same likelihood."""
-    form: Literal["primal", "dual"] = request.param
+def _cases() -> list[object]:
+    """Return every design with every form of the likelihood that it has."""
+    forms: tuple[Form, ...] = ("primal", "dual", "states")
+    return [
+        pytest.param(design, form, id=f"{form}-{name}")
+        for name, design in _designs().items()
+        for form in forms
+        if form == "states" or design.states.only_level
+    ]
+
+
+@pytest.fixture
+def model(design: Design, form: Form) -> ExactModel:
     return replace(pack(design), form=form)
 
 
@@ -77,6 +108,7 @@ def log_prior(z: np.ndarray) -> np.ndarray:
     return np.asarray(-0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi))
 
 
+@pytest.mark.parametrize(("design", "form"), _cases())
 def test_the_likelihood_is_that_of_the_reference(model: ExactModel) -> None:
     design = model.design
     z = np.vstack([points(len(design.hypers), 6), points(len(design.hypers), 3, spread=2.5)])
@@ -85,6 +117,7 @@ def test_the_likelihood_is_that_of_the_reference(model: ExactModel) -> None:
     np.testing.assert_allclose(values - log_prior(z), wanted, rtol=1e-8)
 
 
+@pytest.mark.parametrize(("design", "form"), _cases())
 def test_the_draws_have_the_conditional_mean_and_covariance(model: ExactModel) -> None:
     n_normals = model.n_normals
     z = points(len(model.design.hypers), 1, seed=3)
@@ -101,6 +134,28 @@ def test_the_cheaper_form_is_taken() -> None:
     few, many = (build_design(data, ModelSpec()) for data in (rich_campaign(), _crowd()))
     assert pack(few).form == "primal"
     assert pack(many).form == "dual"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"trend": "damped"},
+        {"trend": "linear"},
+        {"week_evolves": True},
+        {"noise": "ar1"},
+        {"evolving_controls": ["series_0"]},
+    ],
+    ids=str,
+)
+def test_a_state_beside_the_level_takes_the_filter_of_many_states(
+    settings: dict[str, object],
+) -> None:
+    spec = ModelSpec.model_validate({"baseline": settings})
+    design = build_design(rich_campaign(), spec)
+    assert pack(design).form == "states"
+    counts = ModelSpec.model_validate({"baseline": settings, "likelihood": "negative_binomial"})
+    with pytest.raises(EngineError, match=f"exact engine fits .*{next(iter(settings))}"):
+        pack(build_design(rich_campaign(), counts))
 
 
 def test_random_draws_have_the_conditional_moments() -> None:

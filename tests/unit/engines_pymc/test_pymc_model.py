@@ -13,6 +13,7 @@ from scipy import integrate, stats
 from lift.data.campaign import Campaign
 from lift.engines.pymc_model import build_model, cosine_waves
 from lift.engines.reference import moments
+from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.hyper import coordinates
 from lift.model.predictor import design_matrix
@@ -200,6 +201,12 @@ def test_dims_have_the_names_of_the_posterior(lognormal: Design) -> None:
     assert tuple(model.coords["post"]) == lognormal.posts.ids
     assert model.coords["weekday"][:2] == ("Mon", "Tue")
     assert len(model.coords["observed_date"]) == lognormal.observed.sum()
+
+
+def test_a_state_beside_the_level_is_refused(lognormal_campaign: Campaign) -> None:
+    spec = ModelSpec.model_validate({"baseline": {"trend": "damped"}})
+    with pytest.raises(EngineError, match=r'found trend = "damped"; use engine = "exact"'):
+        build_model(build_design(lognormal_campaign, spec))
 
 
 def test_the_graph_can_be_drawn(lognormal: Design) -> None:

@@ -262,6 +262,35 @@ def test_displacement_is_a_hyperparameter_where_it_is_asked_for() -> None:
     assert design.displacement_lags == (14, 42)
 
 
+def test_states_have_the_hyperparameters_that_they_call_for() -> None:
+    states = {
+        "trend": "damped",
+        "week_evolves": True,
+        "noise": "ar1",
+        "evolving_controls": ["series_1", "series_0"],
+    }
+    design = built(rich_campaign(), baseline=states)
+    assert [(hyper.name, hyper.kind, hyper.first) for hyper in design.hypers][-6:] == [
+        ("slope_sd", "exponential", 3000.0),
+        ("slope_phi", "beta", 2.0),
+        ("week_step_sd", "exponential", 300.0),
+        ("control_step_sd", "exponential", 150.0),
+        ("control_step_sd", "exponential", 150.0),
+        ("noise_phi", "beta", 4.0),
+    ]
+    (control,) = (block for block in design.blocks if block.name == "control")
+    np.testing.assert_array_equal(design.states.columns[:, 6:], control.columns[:, ::-1])
+    plain = built(rich_campaign(), baseline={"trend": "linear"})
+    assert [hyper.name for hyper in plain.hypers][-1] == "slope_sd"
+
+
+def test_a_control_that_is_to_walk_must_be_there() -> None:
+    with pytest.raises(EngineError, match=r"found oil; it has series_0, series_1"):
+        built(rich_campaign(), baseline={"evolving_controls": ["series_1", "oil"]})
+    with pytest.raises(EngineError, match=r"found oil; it has none"):
+        built(campaign(), baseline={"evolving_controls": ["oil"]})
+
+
 def test_columns_and_their_sds_belong_together() -> None:
     design = built(rich_campaign())
     assert design.fixed.shape == (100, 8)

@@ -18,12 +18,13 @@ HYPERS = (
     Hyper("first_day", "normal", -0.84, 0.72),
     Hyper("first_day", "normal", -0.84, 0.72),
     Hyper("displacement", "beta", 4.0),
+    Hyper("slope_phi", "beta", 2.0, 18.0),
 )
-MIX = np.eye(6)
+MIX = np.eye(7)
 MIX[3:5, 3:5] = np.linalg.cholesky(np.array([[1.0, 0.7], [0.7, 1.0]]))
 
 
-@given(st.lists(st.floats(-7.0, 7.0), min_size=6, max_size=6))
+@given(st.lists(st.floats(-7.0, 7.0), min_size=7, max_size=7))
 def test_coordinates_undo_natural(z: list[float]) -> None:
     point = np.array([z])
     values = natural(point, HYPERS, MIX)
@@ -33,10 +34,12 @@ def test_coordinates_undo_natural(z: list[float]) -> None:
 @given(
     sds=st.lists(st.floats(1e-6, 5.0), min_size=2, max_size=2),
     rest=st.lists(st.floats(-3.0, 3.0), min_size=3, max_size=3),
-    share=st.floats(1e-6, 0.9999),
+    shares=st.lists(st.floats(1e-4, 0.9999), min_size=2, max_size=2),
 )
-def test_natural_undoes_coordinates(sds: list[float], rest: list[float], share: float) -> None:
-    values = np.array([[*sds, *rest, share]])
+def test_natural_undoes_coordinates(
+    sds: list[float], rest: list[float], shares: list[float]
+) -> None:
+    values = np.array([[*sds, *rest, *shares]])
     back = natural(coordinates(values, HYPERS, MIX), HYPERS, MIX)
     np.testing.assert_allclose(back, values, rtol=1e-9, atol=1e-9)
 
@@ -60,6 +63,13 @@ def test_beta_quantiles_are_those_of_scipy() -> None:
     np.testing.assert_allclose(values[:, 0], stats.beta.ppf(probs, 1, 4), rtol=1e-6)
 
 
+@pytest.mark.parametrize(("a", "b"), [(18.0, 2.0), (2.0, 4.0), (0.5, 0.5)])
+def test_beta_quantiles_of_two_shapes_are_those_of_scipy(a: float, b: float) -> None:
+    probs = np.array([1e-10, 0.01, 0.5, 0.99, 1 - 1e-10])
+    values = natural(stats.norm.ppf(probs)[:, None], (Hyper("p", "beta", b, a),), np.eye(1))
+    np.testing.assert_allclose(values[:, 0], stats.beta.ppf(probs, a, b), rtol=1e-6)
+
+
 def test_a_normal_is_shifted_and_scaled() -> None:
     values = natural(np.array([[-1.0], [0.0], [2.0]]), (Hyper("e", "normal", 0.6, 0.3),), np.eye(1))
     np.testing.assert_allclose(values[:, 0], [0.3, 0.6, 1.2])
@@ -67,15 +77,15 @@ def test_a_normal_is_shifted_and_scaled() -> None:
 
 @pytest.mark.parametrize("z", [-8.0, 8.0])
 def test_tails_are_finite_and_positive(z: float) -> None:
-    values = natural(np.full((1, 6), z), HYPERS, MIX)
+    values = natural(np.full((1, 7), z), HYPERS, MIX)
     assert np.isfinite(values).all()
     assert (values[:, :2] > 0).all()
 
 
 def test_the_points_are_not_changed() -> None:
-    z = points(6, 3)
+    z = points(7, 3)
     before = z.copy()
-    natural(z, HYPERS, np.eye(6))
+    natural(z, HYPERS, np.eye(7))
     assert np.array_equal(z, before)
 
 

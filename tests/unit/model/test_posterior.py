@@ -117,6 +117,22 @@ def test_coefficients_are_found_under_their_names() -> None:
     )
 
 
+def test_hyperparameters_of_the_states_are_found_under_their_names() -> None:
+    states = {
+        "trend": "damped",
+        "week_evolves": True,
+        "noise": "ar1",
+        "evolving_controls": ["series_1"],
+    }
+    posterior, design, z, _ = assembled(rich_campaign(), baseline=states)
+    values = natural(z, design.hypers, design.mix)
+    for name in ("slope_sd", "slope_phi", "week_step_sd", "noise_phi", "noise_sd"):
+        np.testing.assert_array_equal(flat(posterior.draws[name]), values[:, design.position(name)])
+    steps = posterior.draws["control_step_sd"]
+    assert list(steps["evolving"].to_numpy()) == ["series_1"]
+    np.testing.assert_array_equal(flat(steps)[:, 0], values[:, design.position("control_step_sd")])
+
+
 def test_what_was_fitted_is_in_the_attributes() -> None:
     data = campaign(timezone="Europe/Rome", name="spring")
     posterior, *_ = assembled(data, horizon_days=9, response={"window_days": 50})

@@ -32,6 +32,9 @@ SPECS = st.builds(
         year_sd=POSITIVE,
         holiday_sd=POSITIVE,
         control_rate=POSITIVE,
+        trend=st.sampled_from(["none", "damped", "linear"]),
+        slope_phi_shapes=st.tuples(POSITIVE, POSITIVE),
+        noise=st.sampled_from(["normal", "ar1"]),
     ),
     response=st.builds(
         ResponseSpec,
@@ -143,6 +146,12 @@ def test_displacement_is_written_and_read_back() -> None:
         pytest.param("[baseline]\nnoise_rate = 0.0", id="zero-rate"),
         pytest.param("[baseline]\nyear_harmonics = 27", id="too-many-waves"),
         pytest.param("[prior]\nx = 1", id="unknown-table"),
+        pytest.param("[baseline]\nweek = false\nweek_evolves = true", id="no-week-to-evolve"),
+        pytest.param(
+            '[baseline]\ncontrols = false\nevolving_controls = ["a"]', id="no-controls-to-evolve"
+        ),
+        pytest.param('[baseline]\nevolving_controls = ["a", "b", "c", "d"]', id="four-evolve"),
+        pytest.param('[baseline]\nevolving_controls = ["a", "a"]', id="evolves-twice"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(text: str) -> None:
