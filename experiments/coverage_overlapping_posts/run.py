@@ -106,7 +106,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
     """Return coverage, width and error of the intervals over all campaigns."""
     names = [f"campaign_{i:03d}" for i in range(config["campaigns"])]
     folder = Path(config["results"])
-    units = study.durable(names, lambda name: one_campaign(name, config), folder / "units", config)
+    units = study.units(names, lambda name: one_campaign(name, config), folder / "units", config)
     parts = []
     for name, unit in zip(names, units, strict=True):
         part = pd.DataFrame(unit["effects"])

@@ -135,7 +135,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
         uniform = rng.integers(n_ranks, size=(config["band_simulations"], n_campaigns))
         null = np.sort([pointwise_p(row, n_ranks) for row in uniform])
         names = [f"{likelihood}_{i:04d}" for i in range(n_campaigns)]
-        units = study.durable(
+        units = study.units(
             names,
             lambda name, likelihood=likelihood: one_campaign(name, likelihood, config),
             folder / "units",

@@ -63,3 +63,11 @@ class DiagnosticsError(LiftError):
 
 class RunError(LiftError):
     """A run directory is missing, incomplete, in the way, or not one of lift's."""
+
+
+class ExecutionError(LiftError):
+    """The workers cannot be had, or one of them ended."""
+
+
+class StudyError(LiftError):
+    """Units of a study failed; those that did not are stored."""

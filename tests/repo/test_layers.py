@@ -19,6 +19,7 @@ LAYERS = {
     "lift.errors": 0,
     "lift.rng": 0,
     "lift.execution": 0,
+    "lift.provenance": 0,
     "lift.data": 1,
     "lift.model": 2,
     "lift.engines": 3,

@@ -1,17 +1,14 @@
-"""Studies: configuration, comparison with expected numbers, and units that last."""
+"""Experiments: configuration, and comparison with the expected numbers."""
 
 from __future__ import annotations
 
-import json
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lift import study
-from lift.errors import RunError
+from lift.errors import ExecutionError, RunError
 
 RUN = '''
 """An experiment for the tests."""
@@ -134,53 +131,35 @@ def test_run_py_must_have_main(folder: Path) -> None:
         study.run(folder)
 
 
-class Counting:
-    """Computes a unit, and counts how often; fails on one of them while told to."""
+UNITS = """
+from lift import study
 
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.fail = ""
+def one(name, config):
+    return {"value": config["a"] + len(name)}
 
-    def __call__(self, name: str) -> Mapping[str, Any]:
-        self.calls.append(name)
-        if name == self.fail:
-            raise RunError(name)
-        return {"name": name, "third": 1 / 3}
-
-
-def test_finished_units_are_not_computed_again(tmp_path: Path) -> None:
-    compute = Counting()
-    first = study.durable(["a", "b"], compute, tmp_path, {"seed": 1})
-    again = study.durable(["b", "c", "a"], compute, tmp_path, {"seed": 1})
-    assert compute.calls == ["a", "b", "c"]
-    assert [unit["name"] for unit in again] == ["b", "c", "a"]
-    assert again[2] == first[0] == {"name": "a", "third": 1 / 3}
+def main(config):
+    names = ["a", "bb", "ccc"]
+    found = study.units(names, lambda name: one(name, config), config["results"], config)
+    return {"sum": sum(unit["value"] for unit in found)}
+"""
 
 
-def test_another_configuration_computes_again(tmp_path: Path) -> None:
-    compute = Counting()
-    study.durable(["a"], compute, tmp_path, {"seed": 1, "results": "here"})
-    study.durable(["a"], compute, tmp_path, {"seed": 1, "results": "there"})
-    assert compute.calls == ["a"]
-    study.durable(["a"], compute, tmp_path, {"seed": 2})
-    assert compute.calls == ["a", "a"]
-
-
-def test_what_was_finished_before_a_failure_stays(tmp_path: Path) -> None:
-    compute = Counting()
-    compute.fail = "b"
-    with pytest.raises(RunError):
-        study.durable(["a", "b", "c"], compute, tmp_path, {})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json"]
-    compute.fail = ""
-    study.durable(["a", "b", "c"], compute, tmp_path, {})
-    assert compute.calls == ["a", "b", "b", "c"]
-
-
-def test_a_unit_of_other_code_is_computed_again(tmp_path: Path) -> None:
-    compute = Counting()
-    study.durable(["a"], compute, tmp_path, {})
-    stored = json.loads((tmp_path / "a.json").read_text())
-    (tmp_path / "a.json").write_text(json.dumps({**stored, "made_from": "0"}))
-    study.durable(["a"], compute, tmp_path, {})
-    assert compute.calls == ["a", "a"]
+def test_units_of_a_script_run_on_the_executor_that_is_asked_for(
+    folder: Path, tmp_path: Path
+) -> None:
+    (folder / "run.py").write_text(UNITS)
+    seen: list[str] = []
+    numbers = study.run(
+        folder,
+        results=tmp_path / "two",
+        executor="local:2",
+        progress=lambda _, text: seen.append(text),
+    )
+    assert numbers == {"sum": 9.0}
+    assert len(seen) == 3
+    assert study.run(folder, results=tmp_path / "one") == numbers
+    for name in ("a", "bb", "ccc"):
+        files = [tmp_path / where / f"{name}.json" for where in ("one", "two")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+    with pytest.raises(ExecutionError, match="local:N"):
+        study.run(folder, results=tmp_path / "three", executor="two")

@@ -1,27 +1,22 @@
-"""Studies: run the experiment in a folder and hold its numbers to the expected ones."""
+"""The experiment in a folder: run it and hold its numbers to the expected ones."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import json
-import logging
 import math
-import platform
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from lift import __version__
+from lift import provenance
 from lift.errors import RunError
-
-LOG = logging.getLogger(__name__)
+from lift.execution import SERIAL
+from lift.study.resumable import PACKAGES, PROGRESS, Progress
 
 RUN, CONFIG, EXPECTED = "run.py", "config.toml", "expected.toml"
 SMOKE = "smoke"
@@ -30,8 +25,6 @@ TOLERANCE_MCSE = 5.0
 """Standard errors of the difference of two runs that two numbers may lie apart."""
 ROUNDING = 1e-9
 """Relative difference that is rounding error of another platform."""
-PACKAGES = ("numpy", "numba", "scipy", "pandas")
-"""Packages whose versions may change a number."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +154,12 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def reproduce(
-    folder: str | Path, *, smoke: bool = False, results: str | Path | None = None
+    folder: str | Path,
+    *,
+    smoke: bool = False,
+    results: str | Path | None = None,
+    executor: str = SERIAL,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Run an experiment and compare its numbers with the expected ones.
 
@@ -175,6 +173,11 @@ def reproduce(
     results : str or Path, optional
         Where the experiment writes its tables, ``config["results"]``. By default ``results`` in
         the folder, and nowhere that lasts for a smoke run.
+    executor : str
+        What the units of the experiment run on, ``config["executor"]``; see
+        :func:`lift.execution.ordered_map`.
+    progress : callable, optional
+        Told the share of the units that is done, and a sentence with the time left.
 
     Returns
     -------
@@ -186,7 +189,7 @@ def reproduce(
         If the folder is not an experiment.
     """
     home = Path(folder).resolve()
-    numbers = run(home, smoke=smoke, results=results)
+    numbers = run(home, smoke=smoke, results=results, executor=executor, progress=progress)
     file = home / EXPECTED
     expected = _read_toml(file)
     wanted = expected.get(SMOKE if smoke else "numbers", {})
@@ -211,7 +214,12 @@ def reproduce(
 
 
 def run(
-    folder: str | Path, *, smoke: bool = False, results: str | Path | None = None
+    folder: str | Path,
+    *,
+    smoke: bool = False,
+    results: str | Path | None = None,
+    executor: str = SERIAL,
+    progress: Progress | None = None,
 ) -> dict[str, float]:
     """Return the numbers of an experiment; arguments and errors as for :func:`reproduce`.
 
@@ -220,6 +228,8 @@ def run(
     folder : str or Path
     smoke : bool
     results : str or Path, optional
+    executor : str
+    progress : callable, optional
 
     Returns
     -------
@@ -236,7 +246,12 @@ def run(
     with tempfile.TemporaryDirectory() as passing:
         target = Path(results) if results else Path(passing) if smoke else home / "results"
         target.mkdir(parents=True, exist_ok=True)
-        numbers = main({**config, "folder": str(home), "results": str(target)})
+        places = {"folder": str(home), "results": str(target), "executor": executor}
+        token = PROGRESS.set(progress)
+        try:
+            numbers = main({**config, **places})
+        finally:
+            PROGRESS.reset(token)
     return {name: float(value) for name, value in numbers.items()}
 
 
@@ -293,68 +308,4 @@ def expect(folder: str | Path, numbers: Mapping[str, float], *, smoke: bool = Fa
 
 def versions() -> dict[str, str]:
     """Return the versions of lift, Python and the packages that may change a number."""
-    found = {"lift": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def durable(
-    names: Sequence[str],
-    compute: Callable[[str], Mapping[str, Any]],
-    folder: str | Path,
-    config: Mapping[str, Any],
-) -> list[dict[str, Any]]:
-    """Return the result of every unit of a study, computing only those that are not there.
-
-    A finished unit is one JSON file, written at once and whole: what interrupts the study loses
-    nothing that was finished. A file that was made with another configuration, other code of lift
-    or other versions is computed again.
-
-    Parameters
-    ----------
-    names : sequence of str
-        The units, each a file name.
-    compute : callable
-        Takes a name and returns what can be written as JSON.
-    folder : str or Path
-        Where the files are; it is made where it does not exist.
-    config : mapping
-        All that the results depend on but the code.
-
-    Returns
-    -------
-    list of dict
-        In the order of the names.
-    """
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    made_from = _digest(config)
-    out = []
-    for i, name in enumerate(names):
-        file = target / f"{name}.json"
-        stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        if stored.get("made_from") != made_from:
-            stored = {"made_from": made_from, "result": dict(compute(name))}
-            part = file.with_suffix(".part")
-            part.write_text(json.dumps(stored, indent=1), encoding="utf-8")
-            part.replace(file)
-        LOG.info("%s: %d of %d units done", name, i + 1, len(names))
-        # What is returned is what was stored, computed now or before.
-        out.append(json.loads(json.dumps(stored["result"])))
-    return out
-
-
-def _digest(config: Mapping[str, Any]) -> str:
-    """Return a digest of a configuration, the code of lift and the versions."""
-    package = Path(__file__).parent
-    code = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        code.update(path.relative_to(package).as_posix().encode())
-        code.update(path.read_bytes())
-    own = {key: value for key, value in config.items() if key not in {"folder", "results"}}
-    text = json.dumps([own, versions(), code.hexdigest()], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return provenance.versions(PACKAGES)

@@ -1,0 +1,26 @@
+"""Studies: an experiment in a folder, its units that last, its numbers and the expected ones."""
+
+from lift.study.experiment import (
+    Compared,
+    Outcome,
+    expect,
+    read_config,
+    reproduce,
+    run,
+    versions,
+)
+from lift.study.resumable import units
+
+durable = units
+
+__all__ = [
+    "Compared",
+    "Outcome",
+    "durable",
+    "expect",
+    "read_config",
+    "reproduce",
+    "run",
+    "units",
+    "versions",
+]
