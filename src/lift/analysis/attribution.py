@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from lift.analysis.counterfactual import interval_tail, log_lift
 from lift.analysis.effects import Effects, Unit
+from lift.analysis.responses import RESPONSE_DRAWS
 from lift.model.posterior import Posterior
 
 FloatArray = NDArray[np.float64]
@@ -157,9 +158,8 @@ def _active_posts(posterior: Posterior, campaign: Unit) -> list[tuple[int, IntAr
 def _some_draws(posterior: Posterior, part: slice) -> Posterior:
     """Return a posterior with some of the draws that responses are made of, as one chain."""
     draws = posterior.draws
-    wanted = ("first_day_share", "kernel_shape", "impulse", "displacement")
     flat = {}
-    for name in wanted:
+    for name in RESPONSE_DRAWS:
         if name in draws:
             values = draws[name].to_numpy()
             values = values.reshape(-1, *values.shape[2:])[part]

@@ -9,14 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lift.analysis.responses import read_responses
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
-from lift.model.response import displaced, kernel_days
 
 FloatArray = NDArray[np.float64]
-
-# The largest number below 1: a share that rounds to 1 keeps a finite rate.
-LARGEST_SHARE = float(np.nextafter(1.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,9 @@ def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
     Returns
     -------
     Lift
-        ``sum_j f_j(t)`` with ``f_j(t) = impulse_j K(t; tau_j)``, for the days on which at least
-        one of the posts can act and that lie within the data.
+        ``sum_j f_j(t)`` with ``f_j(t) = impulse_j K(t; tau_j)`` (and the deviations of a free
+        kernel), for the days on which at least one of the posts can act and that lie within the
+        data.
     """
     draws = posterior.draws
     constant = posterior.tree["constant_data"]
@@ -59,21 +57,20 @@ def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
     n_dates = posterior.downloads.sizes["date"]
     first = int(days.min())
     last = min(int(days.max()) + window, n_dates)
-    share = draws["first_day_share"].to_numpy().reshape(-1, draws.sizes["kernel_group"])
-    shape = draws["kernel_shape"].to_numpy().ravel()
-    impulse = draws["impulse"].to_numpy().reshape(len(shape), -1)
-    scale = -np.log1p(-np.minimum(share, LARGEST_SHARE))
-    attrs = posterior.attrs
-    taken_back = draws["displacement"].to_numpy().ravel() if "displacement" in draws else None
-    values = np.zeros((len(shape), last - first))
+    responses = read_responses(posterior)
+    n_draws = len(responses.shape)
+    impulse = draws["impulse"].to_numpy().reshape(n_draws, -1)
+    gain = draws["gain"].to_numpy().reshape(n_draws, -1) if "gain" in draws else None
+    values = np.zeros((n_draws, last - first))
     for member, day, fraction, group in zip(members, days, fractions, groups, strict=True):
         n_days = min(window, n_dates - int(day))
-        kernel = kernel_days(scale[:, group], shape, float(fraction), window)
-        if taken_back is not None:
-            lags = int(attrs["displacement_after"]), int(attrs["displacement_until"])
-            kernel = displaced(kernel, taken_back, *lags)
         start = int(day) - first
-        values[:, start : start + n_days] += impulse[:, member, None] * kernel[:, :n_days]
+        values[:, start : start + n_days] += responses.response(
+            responses.scale[:, group],
+            float(fraction),
+            impulse[:, member],
+            None if gain is None else gain[:, member],
+        )[:, :n_days]
     return Lift(first, values)
 
 

@@ -28,6 +28,7 @@ SCALARS = (
     "first_day_share",
     "kernel_shape",
     "displacement",
+    "free_sd",
     *STATE_SCALARS,
     "control_step_sd",
     "amplitude",

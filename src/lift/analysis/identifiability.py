@@ -196,11 +196,12 @@ def overlap(posterior: Posterior) -> FloatArray:
     seen = np.isfinite(posterior.downloads.to_numpy())
     window = int(posterior.attrs["window_days"])
     scale = -np.log1p(-draws["first_day_share"].mean(("chain", "draw")).to_numpy())
-    shape = np.array(float(draws["kernel_shape"].mean()))
+    shape = np.array(float(draws["kernel_shape"].mean()) if "kernel_shape" in draws else 1.0)
+    family = str(posterior.attrs.get("kernel", "weibull"))
     kernels = np.zeros((len(posts), len(seen) + window))
     columns = (posts["post_day"], posts["post_fraction"], posts["kernel_group_index"])
     for j, (day, fraction, group) in enumerate(zip(*columns, strict=True)):
-        kernel = kernel_days(scale[group], shape, float(fraction), window)
+        kernel = kernel_days(scale[group], shape, float(fraction), window, family)
         kernels[j, int(day) : int(day) + window] = kernel
     kernels = kernels[:, : len(seen)] * seen
     return np.stack([np.minimum(kernels, kernel).sum(axis=1) for kernel in kernels])

@@ -34,6 +34,7 @@ HYPERPARAMETERS = (
     "first_day_share",
     "kernel_shape",
     "displacement",
+    "free_sd",
     *STATE_SCALARS,
     "control_step_sd",
 )

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from lift.analysis.counterfactual import interval_tail
 from lift.analysis.moments import flat_draws
+from lift.analysis.responses import Responses, read_responses
 from lift.errors import InputError, Problem
 from lift.model.design import SIZE_WINDOW_DAYS
 from lift.model.posterior import Posterior
-from lift.model.response import displaced, kernel_days
 from lift.model.spec import ModelSpec
 from lift.rng import stream
 
@@ -115,15 +115,17 @@ def predict_next(
     tail = interval_tail(prob)
     table = _checked(posterior, posts)
     fitted = _read(posterior, spec, seed)
-    horizon, window = (int(posterior.attrs[key]) for key in ("horizon_days", "window_days"))
-    n_days = horizon + 1
+    responses = read_responses(posterior)
+    n_days = int(posterior.attrs["horizon_days"]) + 1
     columns, rows = [], []
     for row in table.to_dict("records"):
         notes: list[str] = []
-        impulse = _amplitude(fitted, row, notes) * _gain(posterior, fitted, row, notes)
-        kernel = _kernel(posterior, fitted, row, window, notes)[:, :n_days]
+        amplitude = _amplitude(fitted, row, notes)
+        gain = _gain(posterior, fitted, row, notes)
+        scale = _scale(responses, fitted, row, notes)
+        response = responses.response(scale, POST_FRACTION, amplitude * gain, gain)[:, :n_days]
         baseline = float(row["baseline"])
-        draws = baseline * np.expm1(impulse[:, None] * kernel).sum(axis=1)
+        draws = baseline * np.expm1(response).sum(axis=1)
         lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
         columns.append(draws)
         rows.append(
@@ -266,30 +268,17 @@ def _gain(posterior: Posterior, fitted: _Fitted, row: Row, notes: list[str]) -> 
     return np.exp(log_gain)
 
 
-def _kernel(
-    posterior: Posterior, fitted: _Fitted, row: Row, window: int, notes: list[str]
-) -> FloatArray:
-    """Return the response of a new post by day, shape (chain * draw, window)."""
-    shares = flat_draws(fitted.draws["first_day_share"])
+def _scale(responses: Responses, fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:
+    """Return draws of the kernel's scale for a new post, shape (chain * draw,)."""
     names = [str(name) for name in fitted.draws["kernel_group"].to_numpy()]
-    log_scale = np.log(-np.log1p(-shares))
     by = fitted.spec.response.kernel_by
     level = "all" if by == "none" else str(row[by]) or "not given"
     if level in names:
-        mine = log_scale[:, names.index(level)]
-    elif level in fitted.seen(by) and "other" in names:
-        mine = log_scale[:, names.index("other")]
-    else:
-        mine = _new_kernel(fitted, log_scale, level)
-        notes.append(f"{by} {level!r} has no response in time of its own: drawn from the prior")
-    shape = flat_draws(fitted.draws["kernel_shape"])
-    kernel = kernel_days(np.exp(mine), shape, POST_FRACTION, window)
-    taken_back = fitted.scalar("displacement")
-    if taken_back is None:
-        return kernel
-    attrs = posterior.attrs
-    lags = int(attrs["displacement_after"]), int(attrs["displacement_until"])
-    return displaced(kernel, taken_back, *lags)
+        return responses.scale[:, names.index(level)]
+    if level in fitted.seen(by) and "other" in names:
+        return responses.scale[:, names.index("other")]
+    notes.append(f"{by} {level!r} has no response in time of its own: drawn from the prior")
+    return np.exp(_new_kernel(fitted, np.log(responses.scale), level))
 
 
 def _new_kernel(fitted: _Fitted, log_scale: FloatArray, level: str) -> FloatArray:

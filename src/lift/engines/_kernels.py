@@ -17,6 +17,7 @@ import numpy as np
 
 from lift.engines._blas import dpotrf, dsyrk
 from lift.engines._compile import compiled
+from lift.engines._special import gammaincc, gammainccinv
 
 ROWS_PER_BLOCK = 128
 LOG_2PI = math.log(2.0 * math.pi)
@@ -41,6 +42,30 @@ def post_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out)
         before = 1.0
         for k in range(1, n_edges):
             after = math.exp(-s * math.exp(shape * log_edges[j, k]))
+            out[j, k - 1] = before - after
+            before = after
+        whole = 1.0 - before
+        if displaced > 0.0:
+            for k in range(lags[0] + 1, lags[1] + 1):
+                out[j, k] -= back * whole
+        gain = math.exp(log_gain[j]) / whole
+        for k in range(n_edges - 1):
+            out[j, k] *= gain
+
+
+@compiled
+def gamma_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out):
+    """Fill ``out`` as ``post_kernels`` does, with the day-binned gamma kernel.
+
+    Its rate is such that the share within a day is that of the Weibull, ``1 - exp(-scale)``.
+    """
+    back = displaced / (lags[1] - lags[0])
+    n_posts, n_edges = log_edges.shape
+    for j in range(n_posts):
+        rate = gammainccinv(shape, math.exp(-scale[group[j]]), 0)
+        before = 1.0
+        for k in range(1, n_edges):
+            after = gammaincc(shape, rate * math.exp(log_edges[j, k]), 0)
             out[j, k - 1] = before - after
             before = after
         whole = 1.0 - before

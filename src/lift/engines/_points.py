@@ -22,6 +22,7 @@ from lift.engines._kernels import (
     count_log_mass,
     cross_products,
     factor,
+    gamma_kernels,
     innovations,
     level,
     normal_equations,
@@ -35,7 +36,10 @@ from lift.engines._kernels import (
 
 @compiled
 def prepare_posts(theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels):
-    """Fill the scaled kernels of all posts at one point."""
+    """Fill the scaled kernels of all posts at one point.
+
+    ``lags`` holds the two of displacement, then whether the kernel is gamma.
+    """
     n_posts = gain.shape[0]
     if n_posts == 0:
         return
@@ -45,9 +49,12 @@ def prepare_posts(theta, layout, lags, group, log_edges, log_views, log_size, sc
     elasticity = theta[layout[VIEWS]] if layout[VIEWS] >= 0 else 0.0
     for j in range(n_posts):
         gain[j] = elasticity * log_views[j] + log_size[j]
-    shape = math.exp(theta[layout[SHAPE]])
+    shape = math.exp(theta[layout[SHAPE]]) if layout[SHAPE] >= 0 else 1.0
     displaced = theta[layout[DISPLACEMENT]] if layout[DISPLACEMENT] >= 0 else 0.0
-    post_kernels(log_edges, scale, shape, displaced, lags, gain, group, kernels)
+    if lags[2]:
+        gamma_kernels(log_edges, scale, shape, displaced, lags, gain, group, kernels)
+    else:
+        post_kernels(log_edges, scale, shape, displaced, lags, gain, group, kernels)
 
 
 @compiled

@@ -26,7 +26,7 @@ from lift.engines._kernels import (
 )
 from lift.engines._points import prepare_posts
 
-SLOPE_SD, SLOPE_PHI, NOISE_PHI = range(9, 12)
+SLOPE_SD, SLOPE_PHI, NOISE_PHI, FREE_SD = range(9, 13)
 NO_TREND, DAMPED, LINEAR = range(3)
 
 
@@ -141,15 +141,36 @@ def state_innovations(
 
 
 @compiled
+def free_columns(day, fraction, log_gain, shares, spread, out, first):
+    """Fill the columns of ``out`` from ``first`` on: what the mean response deviates by day."""
+    n = out.shape[0]
+    n_free = shares.shape[0]
+    out[:, first:] = 0.0
+    for j in range(day.shape[0]):
+        gain = math.exp(log_gain[j])
+        for a in range(min(n_free, n - day[j])):
+            out[day[j] + a, first + a] += gain * (1.0 - fraction[j])
+            if day[j] + a + 1 < n:
+                out[day[j] + a + 1, first + a] += gain * fraction[j]
+    for t in range(n):
+        total = 0.0
+        for a in range(n_free):
+            total += out[t, first + a] * shares[a]
+        for a in range(n_free):
+            out[t, first + a] = spread * shares[a] * (out[t, first + a] - total)
+
+
+@compiled
 def state_points(
     thetas, normals, layout, lags, y, poisson_var, observed, fixed, fixed_sd, day, group, n_groups,
     log_edges, log_views, log_size, member_index, member_value, mean_sd, start_var,
-    trend, ar1, slope_var, walk, walk_position,
+    trend, ar1, slope_var, walk, walk_position, fraction, free_shares,
     log_likelihood, gammas,
 ):  # fmt: skip
     """Fill the collapsed log likelihood at each point and one draw of the coefficients.
 
-    As ``lognormal_points``, with further states.
+    As ``lognormal_points``, with further states, and with the last baseline columns those of a
+    free kernel.
     """
     n, p = fixed.shape
     n_posts = day.shape[0]
@@ -175,6 +196,8 @@ def state_points(
     scale = np.zeros(n_groups)
     gain = np.zeros(n_posts)
     noise = np.zeros(n)
+    mine = fixed.copy()
+    n_free = free_shares.shape[0]
     n_observed = 0
     for t in range(n):
         n_observed += observed[t]
@@ -183,6 +206,9 @@ def state_points(
         prepare_posts(
             theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
         )
+        if n_free > 0:
+            spread_free = theta[layout[FREE_SD]]
+            free_columns(day, fraction, gain, free_shares, spread_free, mine, p - n_free)
         prior_spread(theta, layout, fixed_sd, mean_sd, n_posts, spread)
         start_states(theta, layout, trend, ar1, walk_position, start_var, slope_var, cov, steps, z)
         slope_phi = theta[layout[SLOPE_PHI]] if trend == DAMPED else 1.0
@@ -191,7 +217,7 @@ def state_points(
         for t in range(n):
             noise[t] = noise_var + poisson_var[t]
         log_variance = state_innovations(
-            y, noise, observed, fixed, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps,
+            y, noise, observed, mine, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps,
             z, pz, v, mean,
         )  # fmt: skip
         cross_products(v, day, p, flags, sizes, ones, s)

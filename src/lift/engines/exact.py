@@ -45,6 +45,7 @@ LAYOUT = (
     "slope_sd",
     "slope_phi",
     "noise_phi",
+    "free_sd",
 )
 TRENDS = ("none", "damped", "linear")
 Form = Literal["primal", "dual", "states", "counts"]
@@ -145,7 +146,7 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
     Raises
     ------
     EngineError
-        If counts have states beside the level.
+        If counts have states beside the level, or a free kernel.
     """
     posts = design.posts
     n_posts, n_groups = posts.membership.shape
@@ -165,9 +166,9 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
     mean_sd = np.concatenate([posts.group_sd, np.full(n_influencers, np.nan)])
     fixed = np.ascontiguousarray(design.fixed)
     counts = design.likelihood == "negative_binomial"
-    if counts and not design.states.only_level:
+    if counts and design.beyond_level:
         raise EngineError(
-            f"the exact engine fits {design.states.described()} to lognormal downloads only, found "
+            f"the exact engine fits {design.beyond_level} to lognormal downloads only, found "
             'counts (negative_binomial); switch it off, or set likelihood = "lognormal" if no day '
             "is zero"
         )
@@ -175,7 +176,7 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
     level = () if counts else (design.poisson_variance,)
     arguments = (
         np.array([design.position(name) for name in LAYOUT], dtype=np.int64),
-        np.array(design.displacement_lags, dtype=np.int64),
+        np.array([*design.displacement_lags, design.kernel == "gamma"], dtype=np.int64),
         design.outcome,
         *scaled,
         *level,
@@ -319,12 +320,14 @@ def state_arguments(design: Design) -> tuple[object, ...]:
         states.slope_start_sd**2,
         np.ascontiguousarray(walk),
         step_positions(design),
+        design.posts.fraction,
+        design.free_shares,
     )
 
 
 def _cheapest_form(design: Design, n_coefficients: int) -> Form:
     """Return the form of the likelihood that takes the fewest floating-point operations."""
-    if not design.states.only_level:
+    if design.beyond_level:
         return "states"
     n, n_posts = len(design.dates), len(design.posts.ids)
     primal = n * n_coefficients**2 / 2 + n_coefficients**3 / 3

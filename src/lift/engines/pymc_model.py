@@ -48,12 +48,15 @@ def build_model(design: Design) -> pm.Model:
     Raises
     ------
     EngineError
-        If the design has a state beside the level.
+        If the design has a state beside the level, or a kernel that is not Weibull.
     """
-    if not design.states.only_level:
+    other = design.beyond_level
+    if design.kernel not in ("weibull", "free"):
+        other = f'kernel = "{design.kernel}"' + (f", {other}" if other else "")
+    if other:
         raise EngineError(
-            "the PyMC model has a local level and no other state, found "
-            f'{design.states.described()}; use engine = "exact", or switch it off'
+            "the PyMC model has a local level, no other state, and a Weibull kernel, found "
+            f'{other}; use engine = "exact", or switch it off'
         )
     with pm.Model(coords=_coords(design)) as model:
         noise_sd = _prior(design, "noise_sd")

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.data.campaign import Campaign
-from lift.model.spec import BaselineSpec
+from lift.model.spec import BaselineSpec, SeasonSpec
 
 FloatArray = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ class Block:
     Attributes
     ----------
     name : str
-        ``"week"``, ``"year"``, ``"holiday"`` or ``"control"``.
+        ``"week"``, ``"year"``, ``"season"``, ``"holiday"``, ``"control"`` or ``"free_kernel"``.
     labels : tuple of str
         One per column.
     columns : ndarray, shape (n_days, n_labels)
@@ -67,7 +67,8 @@ def baseline_blocks(campaign: Campaign, spec: BaselineSpec, *, log_scale: bool) 
     Returns
     -------
     list of Block
-        In the order week, year, holiday, control; a component without a column is left out.
+        In the order week, year, season, holiday, control; a component without a column is left
+        out.
     """
     dates = campaign.dates
     blocks = []
@@ -80,8 +81,10 @@ def baseline_blocks(campaign: Campaign, spec: BaselineSpec, *, log_scale: bool) 
         n_pairs = YEAR_PAIRS if len(dates) >= YEAR_MIN_DAYS else 0
     if n_pairs:
         blocks.append(_year(dates, n_pairs, spec.year_sd))
+    if spec.seasons:
+        blocks.append(_seasons(dates, spec.seasons))
     if spec.holidays:
-        blocks += _holidays(campaign.holidays(), dates, spec.holiday_sd)
+        blocks += _holidays(campaign.holidays(), dates, spec)
     if spec.controls and campaign.controls is not None:
         blocks.append(_controls(campaign, spec, log_scale=log_scale))
     return blocks
@@ -95,11 +98,32 @@ def _year(dates: pd.DatetimeIndex, n_pairs: int, sd: float) -> Block:
     return Block("year", labels, waves.reshape(len(dates), -1), np.repeat(sd / pairs, 2))
 
 
-def _holidays(table: pd.DataFrame, dates: pd.DatetimeIndex, sd: float) -> list[Block]:
+def _seasons(dates: pd.DatetimeIndex, seasons: tuple[SeasonSpec, ...]) -> Block:
+    # days since a fixed date, so that more data do not turn the waves
+    days = (dates - pd.Timestamp(0)).days.to_numpy()
+    labels, columns, sds = [], [], []
+    for season in seasons:
+        for k in range(1, season.pairs + 1):
+            phase = 2 * np.pi * k * days / season.period_days
+            for wave, values in (("sin", np.sin(phase)), ("cos", np.cos(phase))):
+                labels.append(f"{season.period_days:g}d_{wave}_{k}")
+                columns.append(values)
+                sds.append(season.sd / k)
+    return Block("season", tuple(labels), np.column_stack(columns), np.array(sds))
+
+
+def _lag_label(lag: int) -> str:
+    if lag == 0:
+        return "day_of"
+    side = "before" if lag < 0 else "after"
+    return f"day_{side}" if abs(lag) == 1 else f"{abs(lag)}_days_{side}"
+
+
+def _holidays(table: pd.DataFrame, dates: pd.DatetimeIndex, spec: BaselineSpec) -> list[Block]:
     days = pd.DatetimeIndex(table["date"])
     columns = {
-        label: np.asarray(dates.isin(days + pd.Timedelta(days=lead)), dtype=np.float64)
-        for label, lead in (("day_before", -1), ("day_of", 0), ("day_after", 1))
+        _lag_label(lag): np.asarray(dates.isin(days + pd.Timedelta(days=lag)), dtype=np.float64)
+        for lag in range(-spec.holiday_lead, spec.holiday_lag + 1)
     }
     for name in sorted(set(table["holiday"])):
         columns[name] = np.asarray(dates.isin(days[table["holiday"] == name]), dtype=np.float64)
@@ -107,7 +131,7 @@ def _holidays(table: pd.DataFrame, dates: pd.DatetimeIndex, sd: float) -> list[B
     if not columns:
         return []
     matrix = np.column_stack(list(columns.values()))
-    return [Block("holiday", tuple(columns), matrix, np.full(len(columns), sd))]
+    return [Block("holiday", tuple(columns), matrix, np.full(len(columns), spec.holiday_sd))]
 
 
 def _controls(campaign: Campaign, spec: BaselineSpec, *, log_scale: bool) -> Block:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lift.data.campaign import Campaign
 from lift.errors import EngineError
 from lift.model.baseline import Block, baseline_blocks
+from lift.model.free_kernel import free_block, mean_shares
 from lift.model.hyper import Hyper
 from lift.model.spec import ModelSpec, ResponseSpec
 from lift.model.states import LOCAL_LEVEL, StateDesign, state_design, state_hypers
@@ -95,6 +96,10 @@ class Design:
         The lags after which and until which displaced downloads are missing.
     states : StateDesign
         What moves in time beside the level.
+    kernel : str
+        Family of the posts' response, as in ``ResponseSpec.kernel``.
+    free_shares : ndarray, shape (free_days,)
+        Mean share of the response on each day since a post; empty unless the kernel is free.
     """
 
     dates: pd.DatetimeIndex
@@ -111,6 +116,8 @@ class Design:
     level_start_sd: float
     displacement_lags: tuple[int, int]
     states: StateDesign = LOCAL_LEVEL
+    kernel: str = "weibull"
+    free_shares: FloatArray = field(default_factory=lambda: np.empty(0))
 
     @property
     def observed(self) -> NDArray[np.bool_]:
@@ -128,6 +135,12 @@ class Design:
         """Prior sd of their coefficients, shape (p,); NaN for a control."""
         parts = [block.prior_sd for block in self.blocks]
         return np.concatenate(parts) if parts else np.empty(0)
+
+    @property
+    def beyond_level(self) -> str:
+        """Settings that need the filter of many states; empty where the level is alone."""
+        free = ['kernel = "free"'] if len(self.free_shares) else []
+        return ", ".join([*self.states.described(), *free])
 
     def position(self, name: str) -> int:
         """Return the position of a hyperparameter (the first, if indexed), -1 if absent."""
@@ -170,6 +183,11 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
     blocks = tuple(baseline_blocks(campaign, spec.baseline, log_scale=True))
     posts = _posts(campaign, spec.response, downloads)
     states = state_design(spec.baseline, blocks)
+    free_shares = np.empty(0)
+    if posts.ids and spec.response.kernel == "free":
+        free_shares = mean_shares(spec.response)
+        gain = np.exp(posts.log_size)
+        blocks += (free_block(len(downloads), posts.day, posts.fraction, gain, free_shares),)
     hypers, mix = _hypers(spec, posts, states, blocks)
     return Design(
         dates=campaign.dates,
@@ -186,6 +204,8 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
         level_start_sd=spec.baseline.level_start_sd,
         displacement_lags=(spec.response.displacement_after, spec.response.displacement_until),
         states=states,
+        kernel=spec.response.kernel,
+        free_shares=free_shares,
     )
 
 
@@ -308,9 +328,12 @@ def _hypers(
             )
         share_sd = np.sqrt(response.share_sd**2 + (n_groups > 1) * response.share_group_sd**2)
         hypers += [Hyper("first_day", "normal", response.share_mean, float(share_sd))] * n_groups
-        hypers.append(Hyper("log_shape", "normal", response.shape_mean, response.shape_sd))
+        if response.kernel != "geometric":
+            hypers.append(Hyper("log_shape", "normal", response.shape_mean, response.shape_sd))
         if response.displacement:
             hypers.append(Hyper("displacement", "beta", response.displacement_shape))
+        if response.kernel == "free":
+            hypers.append(Hyper("free_sd", "exponential", response.free_rate))
     hypers += state_hypers(baseline, states)
     mix = np.eye(len(hypers))
     if n_groups > 1:

@@ -156,7 +156,7 @@ def assemble(
     data: dict[str, tuple[tuple[str, ...], FloatArray]] = {}
     for name in ("noise_sd", "level_sd", "control_sd", "amplitude_sd", "influencer_sd"):
         data |= _scalar(design, hyper, name)
-    for name in ("views_elasticity", "displacement", *STATE_SCALARS):
+    for name in ("views_elasticity", "displacement", "free_sd", *STATE_SCALARS):
         data |= _scalar(design, hyper, name)
     dims = ("chain", "draw")
     coords: dict[str, Any] = {
@@ -171,7 +171,13 @@ def assemble(
     for block in design.blocks:
         part = coefficients[..., start : start + len(block.labels)]
         start += len(block.labels)
-        if block.name == "week":
+        if block.name == "free_kernel":
+            spread = hyper[..., design.position("free_sd"), None] * design.free_shares
+            mean = (part @ design.free_shares)[..., None]
+            data["free_share"] = ((*dims, "kernel_day"), spread * (part - mean))
+            coords["kernel_day"] = np.arange(len(block.labels))
+            data["gain"] = ((*dims, "post"), _gain(design, hyper))
+        elif block.name == "week":
             data["week"] = ((*dims, "weekday"), part @ weekday_contrasts().T)
             coords["weekday"] = list(WEEKDAYS)
         else:
@@ -183,7 +189,8 @@ def assemble(
         scale = np.exp(hyper[..., first : first + len(posts.kernel_groups)])
         data["first_day_share"] = ((*dims, "kernel_group"), -np.expm1(-scale))
         coords["kernel_group"] = list(posts.kernel_groups)
-        data["kernel_shape"] = (dims, np.exp(hyper[..., design.position("log_shape")]))
+        if design.kernel != "geometric":
+            data["kernel_shape"] = (dims, np.exp(hyper[..., design.position("log_shape")]))
         own = coefficients[..., n_fixed : n_fixed + n_posts]
         means = coefficients[..., n_fixed + n_posts :]
         n_groups = len(posts.groups)
@@ -210,6 +217,7 @@ def assemble(
         "displacement_after": design.displacement_lags[0],
         "displacement_until": design.displacement_lags[1],
         "likelihood": design.likelihood,
+        "kernel": design.kernel,
         **attrs,
     }
     return Posterior(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift.model.design import Design
+from lift.model.free_kernel import deviation_columns
 from lift.model.response import displaced, kernel_days
 
 FloatArray = NDArray[np.float64]
@@ -36,16 +37,22 @@ def design_matrix(design: Design, values: FloatArray) -> tuple[FloatArray, Float
     elasticity = values[at["views_elasticity"]] if "views_elasticity" in at else 0.0
     gain = np.exp(elasticity * posts.log_views + posts.log_size)
     response = np.zeros((n, n_posts))
+    shape = np.array(np.exp(values[at["log_shape"]]) if "log_shape" in at else 1.0)
     for j in range(n_posts):
         scale = np.exp(values[at["first_day"] + posts.kernel_group[j]])
-        shape = np.exp(values[at["log_shape"]])
-        shares = kernel_days(scale, shape, float(posts.fraction[j]), design.window_days)
+        shares = kernel_days(
+            scale, shape, float(posts.fraction[j]), design.window_days, design.kernel
+        )
         if "displacement" in at:
             shares = displaced(shares, values[at["displacement"]], *design.displacement_lags)
         n_days = min(design.window_days, n - int(posts.day[j]))
         response[posts.day[j] : posts.day[j] + n_days, j] = gain[j] * shares[:n_days]
     people = np.equal.outer(posts.influencer, np.arange(len(posts.influencers))).astype(float)
-    columns = [design.fixed, response, response @ posts.membership, response @ people]
+    fixed = design.fixed
+    if n_free := len(design.free_shares):
+        shapes = deviation_columns(n, posts.day, posts.fraction, gain, design.free_shares)
+        fixed = np.column_stack([fixed[:, :-n_free], values[at["free_sd"]] * shapes])
+    columns = [fixed, response, response @ posts.membership, response @ people]
     influencer_sd = values[at["influencer_sd"]] if "influencer_sd" in at else 0.0
     sds = [
         fixed_sd,

@@ -1,21 +1,28 @@
-"""The response of downloads to a post: a Weibull kernel binned over calendar days."""
+"""The response of downloads to a post: a kernel binned over calendar days."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaincc, gammainccinv
 
 FloatArray = NDArray[np.float64]
 
 
 def kernel_days(
-    first_day_scale: FloatArray, shape: FloatArray, post_fraction: float, window_days: int
+    first_day_scale: FloatArray,
+    shape: FloatArray,
+    post_fraction: float,
+    window_days: int,
+    family: str = "weibull",
 ) -> FloatArray:
     """Return the share of a post's response that falls on each calendar day.
 
-    With ``G(u) = 1 - exp(-s u^kappa)`` the share within ``u`` days of posting, the bin of lag k is
+    With ``G(u)`` the share within ``u`` days of posting, the bin of lag k is
     ``[G(k + 1 - frac) - G(max(k - frac, 0))] / G(window_days - frac)``, so that the bins sum to
-    one; a post at 21:00 has three hours of its first day.
+    one; a post at 21:00 has three hours of its first day. ``G(u) = 1 - exp(-s u^kappa)``
+    (Weibull), or the regularised incomplete gamma function ``P(kappa, r u)`` whose rate ``r``
+    gives the same share within a day, ``P(kappa, r) = 1 - exp(-s)``.
 
     Parameters
     ----------
@@ -23,11 +30,14 @@ def kernel_days(
         ``s = exp(a)``, where ``a`` is the complementary log-log of the share of the response
         within 24 hours; positive.
     shape : ndarray, shape (...)
-        Weibull shape ``kappa``, positive: 1 is exponential, below 1 has a longer tail.
+        Shape ``kappa``, positive: 1 is exponential (geometric by day), below 1 has a longer tail
+        (Weibull), above 1 peaks later.
     post_fraction : float
         Part of its day that had passed when the post went out, in [0, 1).
     window_days : int
         Days after which the response has ended.
+    family : str
+        ``"gamma"``; all others are Weibull: geometric with shape 1, free about it.
 
     Returns
     -------
@@ -40,7 +50,11 @@ def kernel_days(
     """
     edges = np.arange(window_days + 1, dtype=np.float64) - post_fraction
     edges[0] = 0.0
-    survival = np.exp(-first_day_scale[..., None] * edges ** shape[..., None])
+    if family == "gamma":
+        rate = gammainccinv(shape, np.exp(-first_day_scale))
+        survival = gammaincc(shape[..., None], rate[..., None] * edges)
+    else:
+        survival = np.exp(-first_day_scale[..., None] * edges ** shape[..., None])
     return np.asarray((survival[..., :-1] - survival[..., 1:]) / (1.0 - survival[..., -1:]))
 
 

@@ -23,6 +23,33 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class SeasonSpec(_Part):
+    """A season beside week and year: harmonics of one period.
+
+    Attributes
+    ----------
+    period_days : float
+        Such as 30.4375 for the month.
+    pairs : int
+        Number of Fourier pairs; the shortest wave, ``period_days / pairs``, has two days or more.
+    sd : float
+        Prior sd of the first pair's coefficients; pair k has ``sd / k`` (log units).
+    """
+
+    period_days: Annotated[float, Field(ge=2.0, le=3660.0)]
+    pairs: Annotated[int, Field(ge=1, le=26)] = 2
+    sd: PositiveFloat = 0.3
+
+    @model_validator(mode="after")
+    def _waves_can_be_seen(self) -> Self:
+        if self.period_days < 2 * self.pairs:
+            raise ValueError(
+                f"period_days must be at least twice pairs, found {self.period_days:g} and "
+                f"{self.pairs}"
+            )
+        return self
+
+
 class BaselineSpec(_Part):
     """The downloads there would have been without any post.
 
@@ -35,9 +62,13 @@ class BaselineSpec(_Part):
         Fixed weekly season: six orthonormal contrasts of the weekday.
     year_harmonics : int or "auto"
         Number of Fourier pairs of the 365.25-day year; ``"auto"`` takes 2 from 540 days on, else 0.
+    seasons : tuple of SeasonSpec
+        Further seasons.
     holidays : bool
-        Pooled effects of the day before, the day of and the day after a public holiday, and a
+        Pooled effects of the days before, the day of and the days after a public holiday, and a
         deviation for each named holiday; needs the campaign's ``country``.
+    holiday_lead, holiday_lag : int
+        How many days before and after a holiday have an effect of their own.
     controls : bool
         Use the control series.
     control_transform : "auto", "log" or "none"
@@ -89,7 +120,10 @@ class BaselineSpec(_Part):
 
     week: bool = True
     year_harmonics: Annotated[int, Field(ge=0, le=26)] | Literal["auto"] = "auto"
+    seasons: tuple[SeasonSpec, ...] = ()
     holidays: bool = True
+    holiday_lead: Annotated[int, Field(ge=0, le=7)] = 1
+    holiday_lag: Annotated[int, Field(ge=0, le=7)] = 1
     controls: bool = True
     control_transform: Literal["auto", "log", "none"] = "auto"
     noise_rate: PositiveFloat = 6.0
@@ -128,14 +162,23 @@ class BaselineSpec(_Part):
 class ResponseSpec(_Part):
     """What a post adds to log downloads.
 
-    ``f_j(t) = b_j (V_j / V_ref)^eta (B_ref / B_j)^rho K(t; tau_j)`` with the day-binned Weibull
-    kernel ``K`` that sums to one over ``window_days`` and
-    ``b_j = w_j' alpha + u_influencer(j) + xi_j``.
+    ``f_j(t) = b_j (V_j / V_ref)^eta (B_ref / B_j)^rho K(t; tau_j)`` with the day-binned kernel
+    ``K`` that sums to one over ``window_days`` and ``b_j = w_j' alpha + u_influencer(j) + xi_j``.
 
     Attributes
     ----------
     window_days : int
         Days after which a post's response has ended.
+    kernel : "weibull", "gamma", "geometric" or "free"
+        Family of ``K``; gamma has the same two parameters, geometric is the Weibull of shape 1 (one
+        share per day of what is left: the adstock of media mix models). ``"free"`` adds to the
+        Weibull response what the mean response of all posts deviates from it, day by day since the
+        post: see :mod:`lift.model.free_kernel`.
+    free_days : int
+        Days since the post on which the mean response is free (``kernel = "free"``).
+    free_rate : float
+        Rate of the exponential prior on ``free_sd``, the relative size of those deviations for a
+        response of one baseline day: the default says above 1 with 5 % probability.
     kernel_by : "platform", "content" or "none"
         Attribute whose levels (4 at most) have their own share of the response in the first 24 h.
     group_by : tuple of str
@@ -160,7 +203,7 @@ class ResponseSpec(_Part):
     share_group_sd : float
         Prior sd of a kernel group's complementary log-log share about the common one.
     shape_mean, shape_sd : float
-        Normal prior of the log of the Weibull shape (1 is exponential, below 1 a longer tail).
+        Normal prior of the log of the kernel's shape (1 is exponential, below 1 a longer tail).
     displacement : bool
         Let a post pull forward downloads that would have come later: a share ``psi`` of the
         response is taken back evenly over the days after ``displacement_after`` and up to
@@ -172,6 +215,9 @@ class ResponseSpec(_Part):
     """
 
     window_days: Annotated[int, Field(ge=1, le=365)] = 60
+    kernel: Literal["weibull", "gamma", "geometric", "free"] = "weibull"
+    free_days: Annotated[int, Field(ge=2, le=60)] = 21
+    free_rate: PositiveFloat = 3.0
     kernel_by: Literal["platform", "content", "none"] = "platform"
     group_by: tuple[Literal["platform", "content", "creator_type", "sponsored"], ...] = (
         "platform",
@@ -197,6 +243,15 @@ class ResponseSpec(_Part):
     displacement_after: Annotated[int, Field(ge=0, le=364)] = 14
     displacement_until: Annotated[int, Field(ge=1, le=365)] = 42
     displacement_shape: PositiveFloat = 4.0
+
+    @model_validator(mode="after")
+    def _free_days_are_within_the_window(self) -> Self:
+        if self.kernel == "free" and self.free_days >= self.window_days:
+            raise ValueError(
+                f"free_days must be less than window_days, found {self.free_days} and "
+                f"{self.window_days}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lags_are_ordered(self) -> Self:

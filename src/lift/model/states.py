@@ -46,12 +46,7 @@ class StateDesign:
     week: bool = False
     controls: tuple[str, ...] = ()
 
-    @property
-    def only_level(self) -> bool:
-        """Whether there is no state but the level."""
-        return self.trend == "none" and not self.ar1 and not self.columns.size
-
-    def described(self) -> str:
+    def described(self) -> list[str]:
         """Return the settings of the specification that ask for further states."""
         parts = []
         if self.trend != "none":
@@ -62,7 +57,7 @@ class StateDesign:
             parts.append("evolving_controls")
         if self.ar1:
             parts.append('noise = "ar1"')
-        return ", ".join(parts)
+        return parts
 
 
 LOCAL_LEVEL = StateDesign()

@@ -63,6 +63,28 @@ DESIGNS: dict[str, tuple[Campaign, dict[str, object]]] = {
         {"response": {"displacement": True, "displacement_after": 5, "displacement_until": 20}},
     ),
     "more posts than days": (_crowd(), {}),
+    "gamma kernel": (rich_campaign(), {"response": {"kernel": "gamma"}}),
+    "gamma kernel and displacement": (
+        rich_campaign(120),
+        {
+            "response": {
+                "kernel": "gamma",
+                "displacement": True,
+                "displacement_after": 5,
+                "displacement_until": 20,
+            }
+        },
+    ),
+    "geometric kernel": (rich_campaign(), {"response": {"kernel": "geometric"}}),
+    "free kernel": (rich_campaign(), {"response": {"kernel": "free"}}),
+    "free kernel and every state": (
+        _many_posts(),
+        {"response": {"kernel": "free", "free_days": 9}, "baseline": EVERY_STATE},
+    ),
+    "seasons": (
+        rich_campaign(country="IT"),
+        {"baseline": {"seasons": [{"period_days": 30.4375}], "holiday_lead": 3}},
+    ),
     "damped trend": (rich_campaign(), {"baseline": {"trend": "damped"}}),
     "linear trend": (rich_campaign(), {"baseline": {"trend": "linear"}}),
     "evolving week": (rich_campaign(), {"baseline": {"week_evolves": True}}),
@@ -95,7 +117,7 @@ def _cases() -> list[object]:
         pytest.param(design, form, id=f"{form}-{name}")
         for name, design in _designs().items()
         for form in forms
-        if form == "states" or design.states.only_level
+        if form == "states" or not design.beyond_level
     ]
 
 
@@ -144,16 +166,18 @@ def test_the_cheaper_form_is_taken() -> None:
         {"week_evolves": True},
         {"noise": "ar1"},
         {"evolving_controls": ["series_0"]},
+        {"kernel": "free"},
     ],
     ids=str,
 )
 def test_a_state_beside_the_level_takes_the_filter_of_many_states(
     settings: dict[str, object],
 ) -> None:
-    spec = ModelSpec.model_validate({"baseline": settings})
+    part = "response" if "kernel" in settings else "baseline"
+    spec = ModelSpec.model_validate({part: settings})
     design = build_design(rich_campaign(), spec)
     assert pack(design).form == "states"
-    counts = ModelSpec.model_validate({"baseline": settings, "likelihood": "negative_binomial"})
+    counts = ModelSpec.model_validate({part: settings, "likelihood": "negative_binomial"})
     with pytest.raises(EngineError, match=f"exact engine fits .*{next(iter(settings))}"):
         pack(build_design(rich_campaign(), counts))
 

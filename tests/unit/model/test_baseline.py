@@ -122,3 +122,36 @@ def test_controls_can_be_left_out() -> None:
 def test_blocks_come_in_their_order() -> None:
     data = campaign(600, n_controls=1, country="IT")
     assert list(blocks(data)) == ["week", "year", "holiday", "control"]
+
+
+def test_lead_and_lag_of_holidays_can_be_set() -> None:
+    data = campaign(120, country="IT")
+    holiday = blocks(data, holiday_lead=2, holiday_lag=3)["holiday"]
+    wanted = ["2_days_before", "day_before", "day_of", "day_after", "2_days_after", "3_days_after"]
+    assert list(holiday.labels[:6]) == wanted
+    columns = dict(zip(holiday.labels, holiday.columns.T, strict=True))
+    days = set(data.holidays()["date"])
+    for label, lag in (("2_days_before", 2), ("3_days_after", -3)):
+        expected = [date + pd.Timedelta(days=lag) in days for date in data.dates]
+        np.testing.assert_array_equal(columns[label], expected)
+        assert columns[label].any()
+    alone = blocks(data, holiday_lead=0, holiday_lag=0)["holiday"]
+    assert "day_of" in alone.labels
+    assert not {"day_before", "day_after"} & set(alone.labels)
+
+
+def test_further_seasons_are_harmonics_of_their_periods() -> None:
+    seasons = [{"period_days": 30.0, "pairs": 2}, {"period_days": 91.3, "pairs": 1, "sd": 0.1}]
+    season = blocks(campaign(120), seasons=seasons)["season"]
+    assert season.labels == (
+        "30d_sin_1", "30d_cos_1", "30d_sin_2", "30d_cos_2", "91.3d_sin_1", "91.3d_cos_1",
+    )  # fmt: skip
+    np.testing.assert_allclose(season.prior_sd, [0.3, 0.3, 0.15, 0.15, 0.1, 0.1])
+    monthly = season.columns[:, :4]
+    np.testing.assert_allclose(monthly[30:60], monthly[:30], atol=1e-9)
+    # a wave of k turns per period changes sign half a turn later
+    np.testing.assert_allclose(monthly[15:45, :2], -monthly[:30, :2], atol=1e-9)
+    np.testing.assert_allclose(season.columns[:, ::2] ** 2 + season.columns[:, 1::2] ** 2, 1.0)
+    # more data do not turn the waves
+    later = blocks(campaign(110, start="2025-01-11"), seasons=seasons)["season"]
+    np.testing.assert_allclose(later.columns, season.columns[10:], atol=1e-9)

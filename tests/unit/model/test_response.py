@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.integrate import quad
+from scipy.optimize import brentq
 
 from lift.model.response import displaced, kernel_days
 
@@ -46,6 +48,35 @@ def test_shares_are_integrals_of_the_weibull_density(shape: float, fraction: flo
     others = [quad(density, k - fraction, k + 1 - fraction)[0] for k in range(1, days)]
     mass = np.array([first, *others])
     np.testing.assert_allclose(kernel(scale, shape, fraction, days), mass / mass.sum(), rtol=1e-7)
+
+
+@pytest.mark.parametrize("shape", [0.5, 1.0, 1.7, 3.0])
+@pytest.mark.parametrize("fraction", [0.0, 0.35, 0.875])
+def test_gamma_shares_are_integrals_of_the_gamma_density(shape: float, fraction: float) -> None:
+    scale, days = 0.43, 12
+    # the rate at which the share within a day is that of the Weibull
+    rate = brentq(lambda r: stats.gamma.sf(1.0, shape, scale=1 / r) - math.exp(-scale), 1e-3, 50)
+
+    def rest(u: float) -> float:
+        return math.exp(-rate * u)
+
+    def density(u: float) -> float:
+        return rest(u) * u ** (shape - 1)
+
+    first = quad(rest, 0.0, 1.0 - fraction, weight="alg", wvar=(shape - 1, 0))[0]
+    others = [quad(density, k - fraction, k + 1 - fraction)[0] for k in range(1, days)]
+    mass = np.array([first, *others])
+    found = kernel_days(np.array(scale), np.array(shape), fraction, days, "gamma")
+    np.testing.assert_allclose(found, mass / mass.sum(), rtol=1e-7)
+
+
+def test_a_gamma_kernel_of_shape_one_is_geometric() -> None:
+    scale, shape = np.array([0.2, 0.9]), np.ones(2)
+    gamma = kernel_days(scale, shape, 0.4, 30, "gamma")
+    np.testing.assert_allclose(gamma, kernel_days(scale, shape, 0.4, 30, "geometric"), rtol=1e-9)
+    np.testing.assert_allclose(
+        gamma[:, 2:] / gamma[:, 1:-1], np.exp(-scale)[:, None] + 0 * gamma[:, 2:], rtol=1e-8
+    )
 
 
 def test_shape_one_decays_geometrically() -> None:

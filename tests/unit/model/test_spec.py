@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lift.errors import InputError
-from lift.model.spec import BaselineSpec, ModelSpec, ResponseSpec
+from lift.model.spec import BaselineSpec, ModelSpec, ResponseSpec, SeasonSpec
 
 POSITIVE = st.floats(1e-6, 1e6, exclude_min=True)
 FINITE = st.floats(-50, 50)
@@ -35,6 +35,11 @@ SPECS = st.builds(
         trend=st.sampled_from(["none", "damped", "linear"]),
         slope_phi_shapes=st.tuples(POSITIVE, POSITIVE),
         noise=st.sampled_from(["normal", "ar1"]),
+        seasons=st.lists(
+            st.builds(SeasonSpec, period_days=st.floats(60.0, 400.0), pairs=st.integers(1, 26)),
+            max_size=2,
+        ).map(tuple),
+        holiday_lead=st.integers(0, 7),
     ),
     response=st.builds(
         ResponseSpec,
@@ -146,6 +151,9 @@ def test_displacement_is_written_and_read_back() -> None:
         pytest.param("[baseline]\nnoise_rate = 0.0", id="zero-rate"),
         pytest.param("[baseline]\nyear_harmonics = 27", id="too-many-waves"),
         pytest.param("[prior]\nx = 1", id="unknown-table"),
+        pytest.param("[[baseline.seasons]]\nperiod_days = 3.0\npairs = 2", id="waves-too-short"),
+        pytest.param("[baseline]\nholiday_lead = 8", id="lead-too-long"),
+        pytest.param('[response]\nkernel = "free"\nwindow_days = 21', id="free-beyond-the-window"),
         pytest.param("[baseline]\nweek = false\nweek_evolves = true", id="no-week-to-evolve"),
         pytest.param(
             '[baseline]\ncontrols = false\nevolving_controls = ["a"]', id="no-controls-to-evolve"
