@@ -1,12 +1,15 @@
 # `make` alone lists the targets. Each target makes .venv from requirements.lock when it needs to.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint bench lock clean
+.PHONY: help setup demo test test-slow reproduce lint bench lock clean
 
 # Python to build .venv with; found by itself where it is not given (make setup PYTHON=...).
 PYTHON ?=
 # More options for pytest, such as PYTEST_ARGS="-k campaign -x".
 PYTEST_ARGS ?=
+
+# What `make reproduce` runs; a paper is one where it has a run.py.
+EXPERIMENTS ?= $(patsubst %/run.py,%,$(sort $(wildcard experiments/*/run.py papers/*/run.py)))
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -77,6 +80,7 @@ help:
 	@echo "make demo       estimate the bundled campaign: table of posts, report.html"
 	@echo "make test       run the tests; those on real data too where LIFT_DATA_DIR is set"
 	@echo "make test-slow  run the statistical tests, which take minutes"
+	@echo "make reproduce  run the experiments at small size and compare with the expected numbers"
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      time the engine on simulated campaigns"
 	@echo "make lock       write requirements.lock anew (needs uv; LOCK_ARGS=--upgrade for newer)"
@@ -114,6 +118,9 @@ test: $(READY)
 
 test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
+
+reproduce: $(READY)
+	@$(BIN)/lift reproduce --smoke $(EXPERIMENTS)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

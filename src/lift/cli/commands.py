@@ -12,7 +12,14 @@ from typer.core import TyperGroup
 
 from lift import __version__
 from lift.cli import printing
-from lift.errors import DiagnosticsError, InputError, LiftError, Problem, RunError
+from lift.errors import (
+    DiagnosticsError,
+    InputError,
+    LiftError,
+    Problem,
+    RunError,
+    StudyError,
+)
 
 if TYPE_CHECKING:
     from lift.data.campaign import Campaign
@@ -35,7 +42,7 @@ class _Commands(TyperGroup):
         """Run the command; turn lift's errors into a message and an exit code."""
         try:
             return super().invoke(ctx)
-        except DiagnosticsError as error:
+        except (DiagnosticsError, StudyError) as error:
             printing.complain(str(error))
             raise typer.Exit(FINDING) from None
         except LiftError as error:
