@@ -17,8 +17,8 @@ class Problem:
     Attributes
     ----------
     where : str
-        The table or file at fault: ``"downloads"``, ``"posts"``, ``"controls"``, ``"campaign"``,
-        ``"campaign.toml"`` or ``"model.toml"``.
+        The table or file at fault: ``"downloads"``, ``"posts"``, ``"controls"``, ``"cohorts"``,
+        ``"campaign"``, ``"campaign.toml"`` or ``"model.toml"``.
     what : str
         What must hold, what was found and where, and what to do about it.
     """

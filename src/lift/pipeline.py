@@ -17,16 +17,26 @@ from lift.analysis.counterfactual import curve
 from lift.analysis.diagnostics import Finding, findings
 from lift.analysis.effects import Effects
 from lift.analysis.hierarchy import contrast_table
-from lift.analysis.identifiability import Identifiability, identifiability
+from lift.analysis.identifiability import Identifiability, identifiability, noted_effects
+from lift.analysis.monthly import monthly_active_users
 from lift.analysis.next_post import Prediction, predict_next
+from lift.analysis.retention import Retention, retention_of
+from lift.analysis.users import DAYS, Users, estimate_users
 from lift.data.campaign import Campaign
+from lift.data.cohorts import Cohorts, cohorts_of, users_campaign
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.registry import engine_named
-from lift.errors import DiagnosticsError, InputError, Problem, RunError
+from lift.errors import DiagnosticsError, RunError
+from lift.model.assumption import RetentionAssumption
+from lift.model.checking import check as check
+from lift.model.checking import series_days
 from lift.model.design import build_design
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 from lift.output.inputs import campaign_of as campaign_of
+
+type Given = RetentionAssumption | Cohorts | None
+"""What a caller may say of retention."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +64,64 @@ class Analysis:
     @cached_property
     def effects(self) -> Effects:
         """Incremental downloads of posts and groups of posts."""
-        posts = self.identifiability.posts
-        return Effects(self.posterior, dict(zip(posts["post"], posts["note"], strict=True)))
+        return noted_effects(self.posterior, self.spec)
+
+    @cached_property
+    def user_effects(self) -> dict[int, Effects]:
+        """Effects on the users of each install day themselves, by day after the install."""
+        series = self.posterior.user_series
+        return {day: noted_effects(fit, self.spec) for day, fit in series.items()}
+
+    @cached_property
+    def retention(self) -> Retention:
+        """How post-driven installs are retained, from the run's cohorts or its assumption."""
+        return retention_of(self.posterior, self.spec)
+
+    def users(self, by: str = "post", days: Sequence[int] = DAYS, retention: Given = None) -> Users:
+        """Return draws and table of incremental users active on some days after their install.
+
+        Parameters
+        ----------
+        by : str
+            As in :meth:`Effects.units`.
+        days : sequence of int
+            Days after the install, 1 or more.
+        retention : RetentionAssumption or Cohorts, optional
+            What to go by instead of what the run holds.
+
+        Returns
+        -------
+        Users
+
+        Raises
+        ------
+        InputError
+            If nothing is known or assumed of retention, or the kind of unit or a day cannot be.
+        """
+        fits = self.user_effects if retention is None else {}
+        return estimate_users(self.effects, lambda: self._retained(retention), fits, by, days)
+
+    def monthly_users(
+        self, by: str = "campaign", prob: float = 0.95, retention: Given = None
+    ) -> pd.DataFrame:
+        """Return incremental monthly active users by day.
+
+        Parameters
+        ----------
+        by, retention
+            As for :meth:`users`.
+        prob : float
+            Probability of the intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            As :func:`lift.analysis.monthly.monthly_active_users`.
+        """
+        return monthly_active_users(self.effects, self._retained(retention), by, prob)
+
+    def _retained(self, given: Given) -> Retention:
+        return self.retention if given is None else retention_of(self.posterior, self.spec, given)
 
     @cached_property
     def identifiability(self) -> Identifiability:
@@ -254,6 +320,13 @@ def analyse(
     begun = time.perf_counter()
     posterior = sampler(campaign, spec, settings, progress)
     seconds = {"fit": time.perf_counter() - begun}
+    if campaign.cohorts is not None:
+        series = {
+            day: sampler(users_campaign(campaign, day, spec.horizon_days), spec, settings, progress)
+            for day in series_days(spec)
+        }
+        posterior = posterior.with_users(cohorts_of(campaign.cohorts, campaign.markets[0]), series)
+        seconds |= {"users": time.perf_counter() - begun - seconds["fit"]} if series else {}
     checked = findings(posterior)
     failed = [finding.text for finding in checked if finding.level == "FAIL"]
     if failed:
@@ -268,36 +341,6 @@ def analyse(
         campaign=campaign,
         truth=truth,
     )
-
-
-def check(campaign: Campaign, spec: ModelSpec) -> None:
-    """Check that a campaign and a specification go together; nothing is fitted.
-
-    Parameters
-    ----------
-    campaign : Campaign
-        One market.
-    spec : ModelSpec
-
-    Raises
-    ------
-    InputError
-        If no post reaches the market, or no day of a post's horizon was observed.
-    EngineError
-        If the model cannot be built on these data.
-    """
-    problems = []
-    if not len(campaign.posts):
-        what = f"at least one post must reach the market {campaign.markets[0]!r}, found none"
-        problems.append(what)
-    for post in campaign.unobserved_posts(spec.horizon_days):
-        problems.append(
-            f"a day of the {spec.horizon_days}-day horizon of every post must be observed, "
-            f"found none for {post!r}; remove the post or add its days"
-        )
-    if problems:
-        raise InputError([Problem("posts", problem) for problem in problems])
-    build_design(campaign, spec)
 
 
 def load(folder: str | Path) -> Analysis:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -121,8 +121,19 @@ def findings(posterior: Posterior) -> list[Finding]:
     Returns
     -------
     list of Finding
-        A FAIL says that the draws must not be believed.
+        A FAIL says that the draws must not be believed. Those of a series of users, fitted beside
+        the downloads, come after and name the day.
     """
+    found = _findings(posterior)
+    for day, fit in posterior.user_series.items():
+        found += [
+            replace(finding, check=f"{finding.check}, users of day {day}")
+            for finding in _findings(fit)
+        ]
+    return found
+
+
+def _findings(posterior: Posterior) -> list[Finding]:
     stats = posterior.sample_stats
     out = []
     if "pareto_k" in stats:

@@ -224,14 +224,24 @@ class Effects:
                     "relative_mean": float(relative.mean()),
                     "relative_lower": float(relative_lower),
                     "relative_upper": float(relative_upper),
-                    "note": self._note(unit, seen),
+                    "note": self.note(unit),
                 }
             )
         return pd.DataFrame(rows)
 
-    def _note(self, unit: Unit, seen: NDArray[np.bool_]) -> str:
-        """Say what limits a unit's effect."""
+    def note(self, unit: Unit) -> str:
+        """Return what limits a unit's effect, such as that it is only prior; else "".
+
+        Parameters
+        ----------
+        unit : Unit
+
+        Returns
+        -------
+        str
+        """
         horizon = int(self.posterior.attrs["horizon_days"])
+        seen = unit.window & np.isfinite(self.posterior.downloads.to_numpy())
         days = self.posterior.posts["post_day"].to_numpy()[unit.members]
         missing = int(days.max()) + horizon + 1 - len(seen)
         notes = []

@@ -138,6 +138,23 @@ def identifiability(posterior: Posterior, spec: ModelSpec, prob: float = 0.95) -
     )
 
 
+def noted_effects(posterior: Posterior, spec: ModelSpec) -> Effects:
+    """Return the effects of a run, with what must be said of its posts in every table.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    spec : ModelSpec
+        The one it was fitted with.
+
+    Returns
+    -------
+    Effects
+    """
+    posts = identifiability(posterior, spec).posts
+    return Effects(posterior, dict(zip(posts["post"], posts["note"], strict=True)))
+
+
 def contrast_resolution(posterior: Posterior, moments: AmplitudeMoments) -> FloatArray:
     """Return how much of the variance of the difference of two impulses the data take away.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from lift.cli import estimands, studies
+from lift.cli import estimands, studies, users
 from lift.cli.commands import app
 
-__all__ = ["app", "estimands", "main", "studies"]
+__all__ = ["app", "estimands", "main", "studies", "users"]
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def _shares(
 ) -> None:
     """Split the campaign's effect: four attributions side by side."""
     table = load_run(run).attribution(by, prob)
-    _print(table, SHARE_COLUMNS, as_json=as_json, as_csv=as_csv)
+    print_table(table, SHARE_COLUMNS, as_json=as_json, as_csv=as_csv)
     if not (as_json or as_csv):
         index = float(table["interaction_index"].iloc[0])
         printing.line(
@@ -56,7 +56,7 @@ def _contrasts(
     if table.empty:
         printing.line("No attribute of the posts has two levels to compare.")
         return
-    _print(table, CONTRAST_COLUMNS, as_json=as_json, as_csv=as_csv)
+    print_table(table, CONTRAST_COLUMNS, as_json=as_json, as_csv=as_csv)
 
 
 @app.command("predict")
@@ -78,7 +78,7 @@ def _predict(
     """Predict what next posts would bring."""
     analysis = load_run(run)
     table = analysis.predict(_read_posts(posts), seed=seed, prob=prob).table
-    _print(table, NEXT_COLUMNS, as_json=as_json, as_csv=as_csv)
+    print_table(table, NEXT_COLUMNS, as_json=as_json, as_csv=as_csv)
 
 
 def _read_posts(file: Path) -> pd.DataFrame:
@@ -91,8 +91,19 @@ def _read_posts(file: Path) -> pd.DataFrame:
         raise InputError([Problem(file.name, what)]) from None
 
 
-def _print(table: pd.DataFrame, columns: tuple[str, ...], *, as_json: bool, as_csv: bool) -> None:
-    """Print the whole table as JSON or CSV, or its main columns for people."""
+def print_table(
+    table: pd.DataFrame, columns: tuple[str, ...], *, as_json: bool, as_csv: bool
+) -> None:
+    """Print the whole table as JSON or CSV, or its main columns for people.
+
+    Parameters
+    ----------
+    table : DataFrame
+    columns : tuple of str
+        The main columns; those that the table lacks are left out.
+    as_json, as_csv : bool
+        Not both.
+    """
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
     if as_json:

@@ -1,4 +1,4 @@
-"""The campaign: downloads, posts and controls of one app, checked as a whole."""
+"""The campaign: downloads, posts, controls and cohorts of one app, checked as a whole."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from lift.data.digests import settings_digest, table_digest
 from lift.data.reading import read_table
 from lift.data.settings import (
     FILE,
+    TABLES,
     DatasetRef,
     check_paths_differ,
     file_in,
@@ -48,6 +49,9 @@ class Campaign:
     country : str, optional
         ISO code of the country whose holidays count, such as "IT" or "US-CA".
     name : str
+    cohorts : DataFrame, optional
+        Columns install_date, installs, perhaps market, and any of active_d1, active_d7, ...: how
+        many of the day's installs were active N days later. Empty is a cohort that is too young.
 
     Attributes
     ----------
@@ -59,6 +63,8 @@ class Campaign:
         by posted_at and post_id.
     controls : DataFrame or None
         date, market and one float64 column per series, on the days of ``downloads``.
+    cohorts : DataFrame or None
+        install_date, market, installs and active_dN (float64; NaN is not observed), sorted.
     timezone : str
         "UTC" where none was given.
     notices : tuple of str
@@ -79,6 +85,7 @@ class Campaign:
     timezone: str | None = None
     country: str | None = None
     name: str = "campaign"
+    cohorts: pd.DataFrame | None = None
     notices: tuple[str, ...] = field(init=False, default=())
     source: str | None = field(init=False, default=None)
 
@@ -92,6 +99,7 @@ class Campaign:
             from_frame(self.downloads, "downloads", problems),
             from_frame(self.posts, "posts", problems),
             None if self.controls is None else from_frame(self.controls, "controls", problems),
+            None if self.cohorts is None else from_frame(self.cohorts, "cohorts", problems),
             timezone,
             country,
             name or "campaign",
@@ -127,7 +135,7 @@ class Campaign:
 
     @property
     def digests(self) -> dict[str, str]:
-        """The sha256 of downloads, posts, controls and settings.
+        """The sha256 of downloads, posts, controls, settings and, where given, cohorts.
 
         Equal content gives equal digests, be it read from CSV, Parquet or a DataFrame.
         """
@@ -138,6 +146,7 @@ class Campaign:
             "settings": settings_digest(
                 name=self.name, timezone=self.timezone, country=self.country
             ),
+            **({} if self.cohorts is None else {"cohorts": table_digest(self.cohorts)}),
         }
 
     def market(self, name: str) -> Campaign:
@@ -165,11 +174,10 @@ class Campaign:
             )
         reach = self.posts["market"].isna() | (self.posts["market"] == name)
         tables = CheckedTables(
-            downloads=_rows(self.downloads, self.downloads["market"] == name),
-            posts=_rows(self.posts, reach),
-            controls=None
-            if self.controls is None
-            else _rows(self.controls, self.controls["market"] == name),
+            downloads=_in_market(self.downloads, name),
+            posts=self.posts[reach].reset_index(drop=True),
+            controls=None if self.controls is None else _in_market(self.controls, name),
+            cohorts=None if self.cohorts is None else _in_market(self.cohorts, name),
             timezone=self.timezone,
             country=self.country,
             name=self.name,
@@ -216,8 +224,8 @@ class Campaign:
         return tuple(lost)
 
 
-def _rows(frame: pd.DataFrame, mask: pd.Series) -> pd.DataFrame:
-    return frame[mask].reset_index(drop=True)
+def _in_market(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    return frame[frame["market"] == name].reset_index(drop=True)
 
 
 def _made(checked: CheckedTables, source: str | None) -> Campaign:
@@ -284,7 +292,7 @@ def read_campaign(path: str | Path, *, source: str | None = None) -> Campaign:
         raise InputError(problems)
     check_paths_differ(settings, problems)
     raw: dict[str, RawTable | None] = {}
-    for where in ("downloads", "posts", "controls"):
+    for where in TABLES:
         named = settings.get(where)
         if isinstance(named, DatasetRef):
             raw[where] = _read_dataset(named, problems)
@@ -295,6 +303,7 @@ def read_campaign(path: str | Path, *, source: str | None = None) -> Campaign:
         raw.get("downloads"),
         raw.get("posts"),
         raw.get("controls"),
+        raw.get("cohorts"),
         settings.get("timezone"),
         settings.get("country"),
         settings.get("name", "campaign"),
@@ -359,8 +368,8 @@ def write_campaign(campaign: Campaign, folder: str | Path) -> Path:
     posts["posted_at"] = [stamp.isoformat() for stamp in posts["posted_at"]]
     given = [c for c in COLUMNS if c in {"post_id", "posted_at"} or posts[c].notna().any()]
     tables = {"downloads": campaign.downloads, "posts": posts[given]}
-    if campaign.controls is not None:
-        tables["controls"] = campaign.controls
+    for name, frame in (("controls", campaign.controls), ("cohorts", campaign.cohorts)):
+        tables |= {} if frame is None else {name: frame}
     for name, frame in tables.items():
         if one_market and name != "posts":
             frame = frame.drop(columns="market")

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lift.data.calendar import check_country
+from lift.data.checks_cohorts import check_cohorts
 from lift.data.checks_controls import check_controls
 from lift.data.checks_downloads import check_downloads
 from lift.data.checks_posts import check_posts
-from lift.data.settings import FILE, find_zone
+from lift.data.settings import FILE, TABLES, find_zone
 from lift.data.tables import RawTable
 from lift.errors import InputError, Problem
 
@@ -26,7 +27,7 @@ class CheckedTables:
     ----------
     downloads, posts : DataFrame
         Canonical, as described at :class:`lift.data.campaign.Campaign`.
-    controls : DataFrame or None
+    controls, cohorts : DataFrame or None
     timezone, country : str or None
     name : str
     notices : tuple of str
@@ -36,6 +37,7 @@ class CheckedTables:
     downloads: pd.DataFrame
     posts: pd.DataFrame
     controls: pd.DataFrame | None
+    cohorts: pd.DataFrame | None
     timezone: str | None
     country: str | None
     name: str
@@ -46,6 +48,7 @@ def check_tables(
     downloads: RawTable | None,
     posts: RawTable | None,
     controls: RawTable | None,
+    cohorts: RawTable | None,
     timezone: str | None,
     country: str | None,
     name: str,
@@ -56,7 +59,7 @@ def check_tables(
 
     Parameters
     ----------
-    downloads, posts, controls : RawTable or None
+    downloads, posts, controls, cohorts : RawTable or None
         None for a table that was not given or cannot be read.
     timezone, country : str or None
     name : str
@@ -88,15 +91,19 @@ def check_tables(
     control_frame = None
     if controls is not None:
         control_frame = check_controls(controls, counts, found, notices)
+    cohort_frame = None
+    if cohorts is not None:
+        cohort_frame = check_cohorts(cohorts, counts, found, notices)
     if found or counts is None or post_frame is None:
-        order = {FILE: 0, ARGUMENTS: 0, "downloads": 1, "posts": 2, "controls": 3}
-        raise InputError(sorted(found, key=lambda problem: order.get(problem.where, 4)))
+        order = {FILE: 0, ARGUMENTS: 0, **{name: k for k, name in enumerate(TABLES, start=1)}}
+        raise InputError(sorted(found, key=lambda problem: order.get(problem.where, len(order))))
     if timezone is None:
         notices.insert(0, "campaign: no timezone given; a day of downloads is taken as a UTC day")
     return CheckedTables(
         downloads=counts.frame,
         posts=post_frame,
         controls=control_frame,
+        cohorts=cohort_frame,
         timezone=timezone or "UTC",
         country=country,
         name=name,

@@ -61,7 +61,7 @@ def check_controls(
     dates, has_times = days(table, "date", problems)
     has_markets = "market" in table.columns
     if downloads is not None:
-        _check_markets(table, names, downloads, problems)
+        check_markets(table, names, downloads, problems)
     if has_times or not series:
         return None
     usable = ~np.isnat(dates) & np.array([name is not None for name in names])
@@ -167,9 +167,20 @@ def _series(table: RawTable, name: str, problems: list[Problem]) -> NDArray[np.f
     return values
 
 
-def _check_markets(
+def check_markets(
     table: RawTable, names: list[str | None], downloads: Downloads, problems: list[Problem]
 ) -> None:
+    """Name markets of a table that downloads do not have, and the other way round.
+
+    Parameters
+    ----------
+    table : RawTable
+    names : list of str or None
+        The market of every row.
+    downloads : Downloads
+    problems : list of Problem
+        Faults are appended to it.
+    """
     if "market" not in table.columns:
         return
     if not downloads.has_markets:
@@ -194,7 +205,7 @@ def _check_markets(
     if without:
         problems.append(
             table.problem(
-                f"every market of downloads must have controls, found none for "
+                f"every market of downloads must have {table.where}, found none for "
                 f"{some(map(repr, without))}; add the rows"
             )
         )

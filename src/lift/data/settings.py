@@ -58,6 +58,7 @@ class Tables(_Closed):
         A file in the campaign's folder, or a series of a data set.
     posts : str
     controls : str, optional
+    cohorts : str, optional
     """
 
     downloads: Annotated[
@@ -66,6 +67,11 @@ class Tables(_Closed):
     ]
     posts: Name
     controls: Name | None = None
+    cohorts: Name | None = None
+
+
+TABLES = tuple(Tables.model_fields)
+"""The tables that a campaign may have, in the order in which they are read."""
 
 
 class Settings(_Closed):
@@ -101,7 +107,8 @@ def read_settings(path: Path, problems: list[Problem]) -> dict[str, Any]:
     -------
     dict
         The settings that hold: any of ``name``, ``timezone``, ``country``, ``downloads`` (a str
-        or DatasetRef), ``posts``, ``controls``; and ``named``, the tables that the file names.
+        or DatasetRef), ``posts``, ``controls``, ``cohorts``; and ``named``, the tables
+        that the file names.
     """
     raw = _read_toml(path, problems)
     if raw is None:
@@ -124,7 +131,7 @@ def read_settings(path: Path, problems: list[Problem]) -> dict[str, Any]:
     tables = raw.get("tables")
     tables = tables if isinstance(tables, dict) else {}
     kept["named"] = sorted(tables)
-    for key in ("downloads", "posts", "controls"):
+    for key in TABLES:
         if key in tables and f"tables.{key}" not in faulty:
             value = tables[key]
             kept[key] = DatasetRef(**value) if isinstance(value, dict) else value.strip()
@@ -274,7 +281,7 @@ def find_zone(name: str, where: str, problems: list[Problem]) -> ZoneInfo | None
 
 def check_paths_differ(settings: dict[str, Any], problems: list[Problem]) -> None:
     """Name tables that are taken from the same file; only the first of them stays."""
-    files = {key: settings[key] for key in ("downloads", "posts", "controls") if key in settings}
+    files = {key: settings[key] for key in TABLES if key in settings}
     users: dict[str, list[str]] = {}
     for key, value in files.items():
         if isinstance(value, str):

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lift.data.campaign import Campaign
+from lift.data.cohorts import Cohorts
 from lift.errors import RunError
 from lift.model.baseline import weekday_contrasts
 from lift.model.design import Design
@@ -21,6 +22,9 @@ from lift.model.spec import ModelSpec
 from lift.model.states import STATE_SCALARS
 
 FloatArray = NDArray[np.float64]
+
+COHORTS, USERS = "cohorts", "users"
+"""Names of the groups of what users are estimated from, where they exist."""
 
 GROUPS = ("posterior", "sample_stats", "observed_data", "constant_data")
 TEXT_COLUMNS = ("influencer", "platform", "creator_type", "content", "sponsored")
@@ -37,7 +41,9 @@ class Posterior:
         Groups ``posterior`` (dims chain, draw and more), ``sample_stats`` (diagnostics of the
         engine in its attributes), ``observed_data`` (downloads by date, NaN = not observed) and
         ``constant_data`` (attributes of the posts; "" or NaN = not given). Root attributes name
-        campaign, market, time zone, engine, seed, horizon and window.
+        campaign, market, time zone, engine, seed, horizon and window. Where users are estimated:
+        ``cohorts`` (installs and active users by install date), and ``users/day_N``, each a whole
+        posterior of the same model fitted to the users active N days after their install.
     """
 
     tree: xr.DataTree
@@ -62,6 +68,46 @@ class Posterior:
         """One row per post, in order of time; column ``post`` is its id."""
         constant = self.tree["constant_data"].to_dataset()
         return constant.to_dataframe().reset_index()
+
+    @property
+    def cohorts(self) -> Cohorts | None:
+        """The market's cohorts, where the campaign has them."""
+        if COHORTS not in self.tree.children:
+            return None
+        table = self.tree[COHORTS].to_dataset().to_dataframe().reset_index()
+        return Cohorts(table.astype({"install_date": "datetime64[us]"}))
+
+    @property
+    def user_series(self) -> dict[int, Posterior]:
+        """Posteriors of the same model fitted to users, by day after the install."""
+        if USERS not in self.tree.children:
+            return {}
+        fits = self.tree[USERS].children
+        return {int(name.removeprefix("day_")): Posterior(fit) for name, fit in fits.items()}
+
+    def with_users(
+        self, cohorts: Cohorts | None, series: Mapping[int, Posterior] | None = None
+    ) -> Posterior:
+        """Return the posterior with what estimates of users are made from.
+
+        Parameters
+        ----------
+        cohorts : Cohorts or None
+        series : mapping of int to Posterior, optional
+            By day after the install, of :func:`lift.data.cohorts.users_campaign`.
+
+        Returns
+        -------
+        Posterior
+        """
+        groups = {name: group for name, group in self.tree.children.items()}
+        if cohorts is not None:
+            table = cohorts.table.set_index("install_date")
+            groups[COHORTS] = xr.DataTree(xr.Dataset.from_dataframe(table))
+        if series:
+            fits = {f"day_{day}": fit.tree for day, fit in sorted(series.items())}
+            groups[USERS] = xr.DataTree(children=fits)
+        return Posterior(xr.DataTree(self.tree.to_dataset(), children=groups))
 
     @property
     def sample_stats(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lift.errors import InputError, Problem
+from lift.model.assumption import UsersSpec
 
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
@@ -279,16 +280,19 @@ class ModelSpec(_Part):
         day is zero and the median is at least 10 downloads a day.
     baseline : BaselineSpec
     response : ResponseSpec
+    users : UsersSpec, optional
+        How users are found, beside downloads; a campaign's cohorts need none.
     """
 
     horizon_days: Annotated[int, Field(ge=0, le=365)] = 28
     likelihood: Literal["auto", "lognormal", "negative_binomial"] = "auto"
     baseline: BaselineSpec = BaselineSpec()
     response: ResponseSpec = ResponseSpec()
+    users: UsersSpec | None = None
 
     def to_toml(self) -> str:
         """Return the specification as TOML text; :meth:`from_toml` reads it back unchanged."""
-        return tomli_w.dumps(self.model_dump(mode="json"))
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
     @classmethod
     def from_text(cls, text: str, where: str = "model.toml") -> Self:

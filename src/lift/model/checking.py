@@ -1,0 +1,88 @@
+"""The check that a campaign and a specification go together, before anything is fitted."""
+
+from __future__ import annotations
+
+from lift.data.campaign import Campaign
+from lift.data.cohorts import users_campaign
+from lift.errors import InputError, Problem
+from lift.model.design import build_design
+from lift.model.spec import ModelSpec
+
+
+def check(campaign: Campaign, spec: ModelSpec) -> None:
+    """Check that a campaign and a specification go together; nothing is fitted.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        One market.
+    spec : ModelSpec
+
+    Raises
+    ------
+    InputError
+        If no post reaches the market, no day of a post's horizon was observed, or the users of a
+        day that the specification names cannot be fitted.
+    EngineError
+        If the model cannot be built on these data.
+    """
+    problems = []
+    if not len(campaign.posts):
+        what = f"at least one post must reach the market {campaign.markets[0]!r}, found none"
+        problems.append(what)
+    for post in campaign.unobserved_posts(spec.horizon_days):
+        problems.append(
+            f"a day of the {spec.horizon_days}-day horizon of every post must be observed, "
+            f"found none for {post!r}; remove the post or add its days"
+        )
+    faults = [Problem("posts", problem) for problem in problems]
+    faults += series_faults(campaign, spec)
+    if faults:
+        raise InputError(faults)
+    build_design(campaign, spec)
+
+
+def series_days(spec: ModelSpec) -> tuple[int, ...]:
+    """Return the days after the install for which the model is fitted to users too."""
+    return () if spec.users is None else spec.users.series
+
+
+def series_faults(campaign: Campaign, spec: ModelSpec) -> list[Problem]:
+    """Return what keeps the model from being fitted to the users that are asked for.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        One market.
+    spec : ModelSpec
+
+    Returns
+    -------
+    list of Problem
+        Empty if nothing does, or no day is asked for.
+
+    Raises
+    ------
+    EngineError
+        If the model cannot be built on the users of a day.
+    """
+    if series_days(spec) and campaign.cohorts is None:
+        what = "users.series needs the campaign's cohorts, found none; add the table"
+        return [Problem("model.toml", what)]
+    faults: list[Problem] = []
+    for day in series_days(spec):
+        try:
+            series = users_campaign(campaign, day, spec.horizon_days)
+        except InputError as error:
+            said = f"for the users of day {day} (users.series): "
+            faults += [Problem(problem.where, said + problem.what) for problem in error.problems]
+            continue
+        if len(series.posts):
+            build_design(series, spec)
+        else:
+            what = (
+                f"a cohort of a post's window must have active_d{day}, found none; leave {day} out "
+                "of users.series"
+            )
+            faults.append(Problem("cohorts", what))
+    return faults
