@@ -11,7 +11,6 @@ import pandas as pd
 
 import lift
 from lift import study
-from lift.analysis.counterfactual import LARGEST_SHARE
 from lift.analysis.effects import Effects
 from lift.engines.base import SampleSettings
 from lift.engines.exact import EMPTY, pack
@@ -109,7 +108,7 @@ def log_densities(design: Design, table: dict[str, np.ndarray]) -> np.ndarray:
     for name, hyper in zip(hyper_columns(design), design.hypers, strict=True):
         values = table[name]
         if hyper.name == "first_day":
-            values = np.log(-np.log1p(-np.minimum(values, LARGEST_SHARE)))
+            values = np.log(-np.log1p(-np.minimum(values, np.nextafter(1.0, 0.0))))
         columns.append(np.log(values) if hyper.name == "log_shape" else values)
     z = coordinates(np.column_stack(columns), design.hypers, design.mix)
     return pack(design).evaluate(z, EMPTY)[0]
