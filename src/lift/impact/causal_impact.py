@@ -151,8 +151,9 @@ def CausalImpact(
         are predicted but not used.
     model_args : dict, optional
         niter (draws over all chains, 4000), standardize_data (True), prior_level_sd (0.01),
-        nseasons (1), season_duration (1), post_period_covariates_in_prior (False; True as in R),
-        chains (4); max_flips is taken and not used. R's dots for underscores are taken too.
+        prior_level_df (32; 1 lets the data say how far the level drifts), nseasons (1),
+        season_duration (1), post_period_covariates_in_prior (False; True as in R), chains (4);
+        max_flips is taken and not used. R's dots for underscores are taken too.
     alpha : float
         Intervals cover 1 - alpha.
     seed : int

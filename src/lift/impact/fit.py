@@ -86,7 +86,13 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
     outcome = (outcome - center) / scale
     period = settings.nseasons
     seen = controls if settings.post_period_covariates_in_prior else controls[:n_pre]
-    prior = prior_from_data(outcome, seen, level_sd=settings.prior_level_sd, season=period > 1)
+    prior = prior_from_data(
+        outcome,
+        seen,
+        level_sd=settings.prior_level_sd,
+        level_df=settings.prior_level_df,
+        season=period > 1,
+    )
     duration = settings.season_duration
     model = pack_model(outcome, controls[:n_pre], prior, period=period, duration=duration)
     draws = sample(model, n_draws=settings.n_draws, n_chains=settings.chains, seed=seed)

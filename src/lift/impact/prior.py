@@ -50,7 +50,12 @@ class ImpactPrior:
 
 
 def prior_from_data(
-    outcome: FloatArray, controls: FloatArray, *, level_sd: float, season: bool
+    outcome: FloatArray,
+    controls: FloatArray,
+    *,
+    level_sd: float,
+    level_df: float = LEVEL_DF,
+    season: bool,
 ) -> ImpactPrior:
     """Return R's priors.
 
@@ -62,6 +67,8 @@ def prior_from_data(
         The rows that the slab may look at: those of the pre-period or all that are modelled.
     level_sd : float
         Guess of the level's daily sd in units of the outcome's sd.
+    level_df : float
+        Weight of that guess, in rows.
     season : bool
 
     Returns
@@ -81,7 +88,7 @@ def prior_from_data(
         noise = (float(np.sqrt(1.0 - EXPECTED_R2)) * spread, NOISE_DF)
     else:
         noise = (spread, NOISE_DF_ALONE)
-    rows = [(*noise, NOISE_LIMIT * spread), (level_sd * spread, LEVEL_DF, spread)]
+    rows = [(*noise, NOISE_LIMIT * spread), (level_sd * spread, level_df, spread)]
     if season:
         rows.append((SEASON_GUESS * spread, SEASON_DF, spread))
     guesses, degrees, limits = np.array(rows).T

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from lift.engines.importance import Weighted, integrate
 from lift.errors import DiagnosticsError
 from lift.impact.chain import sample_chains
+from lift.impact.coordinates import coordinates_of
 from lift.impact.model import ImpactModel, evaluate
 from lift.rng import stream
 
@@ -25,8 +26,6 @@ FloatArray = NDArray[np.float64]
 MAX_SUMMED = 6
 BAD_K = 0.7
 WEIGHT_DIGITS = 9
-# Rough posterior sds of the log sds of noise, level and season: the scale of the coordinates.
-WIDTHS = (0.2, 0.15, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,18 +92,16 @@ def sample(model: ImpactModel, *, n_draws: int, n_chains: int, seed: int) -> Imp
 
 def _integrated(model: ImpactModel, n_draws: int, n_chains: int, seed: int) -> ImpactDraws:
     """Return draws by importance sampling over the log sds."""
-    start = model.start
-    dim = len(start)
-    widths = np.array(WIDTHS[:dim])
+    scale = coordinates_of(model)
 
     def target(z: FloatArray) -> FloatArray:
-        return evaluate(model, start + widths * z)[0]
+        return evaluate(model, scale.log_sds(z))[0] + scale.log_jacobian(z)
 
     def draw(z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        values, coefficients, states = evaluate(model, start + widths * z, rng)
-        return values, np.concatenate([coefficients, states], axis=1)
+        values, coefficients, states = evaluate(model, scale.log_sds(z), rng)
+        return values + scale.log_jacobian(z), np.concatenate([coefficients, states], axis=1)
 
-    found = integrate(target, draw, dim, n_draws=n_draws, n_chains=n_chains, seed=seed)
+    found = integrate(target, draw, scale.dim, n_draws=n_draws, n_chains=n_chains, seed=seed)
     if not found.k < BAD_K:
         raise DiagnosticsError(
             f"the importance weights of the hyperparameters have Pareto k {found.k:.2f}; above "
@@ -115,7 +112,7 @@ def _integrated(model: ImpactModel, n_draws: int, n_chains: int, seed: int) -> I
         extras[again] = draw(points[again], stream(seed, "impact", "repeats"))[1]
     p = model.n_controls
     return ImpactDraws(
-        log_sds=start + widths * points,
+        log_sds=scale.log_sds(points),
         coefficients=extras[..., :p],
         states=extras[..., p:],
         method="importance",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from numbers import Integral, Real
 
 from lift.errors import InputError, Problem
+from lift.impact.prior import LEVEL_DF
 
 WHERE = "model_args"
 DEFAULT_CHAINS = 4
@@ -25,6 +26,9 @@ class ImpactSettings:
         Fit on columns with pre-period mean 0 and sd 1.
     prior_level_sd : float
         Guess of the level's sd from row to row, in sds of the outcome.
+    prior_level_df : float
+        Weight of that guess, in rows. R's 32 holds the level to its guess even against hundreds of
+        rows; with 1 the data decide, and intervals are honest where the level drifts.
     nseasons : int
         Seasons in a cycle; 1 for none.
     season_duration : int
@@ -42,6 +46,7 @@ class ImpactSettings:
     niter: int = 4000
     standardize_data: bool = True
     prior_level_sd: float = 0.01
+    prior_level_df: float = LEVEL_DF
     nseasons: int = 1
     season_duration: int = 1
     dynamic_regression: bool = False
@@ -66,7 +71,7 @@ def _fault(name: str, value: object) -> str | None:
                 "leave it out"
             )
         return None
-    if name == "prior_level_sd":
+    if name in ("prior_level_sd", "prior_level_df"):
         number = isinstance(value, Real) and not isinstance(value, bool)
         if not (number and 0.0 < float(str(value)) < float("inf")):
             return f"{name} must be a positive number, found {value!r}"
