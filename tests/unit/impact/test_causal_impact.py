@@ -252,3 +252,26 @@ def test_draws_have_named_dimensions(data: pd.DataFrame) -> None:
     assert list(posterior["control"].to_numpy()) == ["x1", "x2"]
     assert posterior["inclusion"].dtype == bool
     assert posterior["inclusion"].all()
+
+
+def drifting(weeks: int = 60) -> pd.DataFrame:
+    """Return a series whose level drifts by a sixth of its noise a day, with a fixed week."""
+    rng = np.random.default_rng(11)
+    n = 7 * weeks
+    level = np.cumsum(0.16 * rng.standard_normal(n))
+    week = np.tile([0.0, 0.5, 1.0, 0.5, 0.0, -1.0, -1.0], weeks)
+    return pd.DataFrame({"y": 20.0 + level + week + rng.standard_normal(n)})
+
+
+def test_the_level_may_be_left_to_the_data() -> None:
+    data = drifting()
+    periods = [0, 399], [400, len(data) - 1]
+    args = {"nseasons": 7, "niter": 1000}
+    held = CausalImpact(data, *periods, args)
+    free = CausalImpact(data, *periods, {**args, "prior_level_df": 1})
+    true_sd = 0.16 / data["y"].iloc[:400].std()
+    means = [float(found.posterior["sigma_level"].mean()) for found in (held, free)]
+    assert means[0] < 0.6 * true_sd
+    assert 0.6 * true_sd < means[1] < 1.4 * true_sd
+    widths = [found.summary_data["AbsEffect.sd"].iloc[1] for found in (held, free)]
+    assert widths[1] > 1.3 * widths[0]
