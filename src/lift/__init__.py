@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from lift.data.campaign import Campaign, read_campaign, write_campaign
     from lift.data.simulate import simulate_campaign
     from lift.errors import DiagnosticsError, EngineError, InputError, LiftError, RunError
+    from lift.fitted import Analysis
     from lift.impact.causal_impact import CausalImpact
     from lift.model.posterior import Posterior
     from lift.model.spec import ModelSpec
-    from lift.pipeline import Analysis, analyse, load
+    from lift.pipeline import analyse, load
 
 __version__ = "0.1.0"
 
@@ -44,7 +45,7 @@ __all__ = [
 
 # Where each public name lives; a name that equals the last part of its module is that module.
 _HOME = {
-    "Analysis": "lift.pipeline",
+    "Analysis": "lift.fitted",
     "Campaign": "lift.data.campaign",
     "CausalImpact": "lift.impact.causal_impact",
     "DiagnosticsError": "lift.errors",

@@ -30,6 +30,7 @@ LAYERS = {
     "lift.impact.causal_impact": 6,
     "lift.analysis": 4,
     "lift.output": 5,
+    "lift.fitted": 6,
     "lift.pipeline": 6,
     "lift.study": 6,
     "lift.cli": 7,

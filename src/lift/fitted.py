@@ -1,0 +1,254 @@
+"""A fitted campaign: what was observed, believed and computed, and all that is read off it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lift.analysis.attribution import attribution_table
+from lift.analysis.counterfactual import curve
+from lift.analysis.diagnostics import Finding, findings
+from lift.analysis.effects import Effects
+from lift.analysis.hierarchy import contrast_table
+from lift.analysis.identifiability import Identifiability, identifiability, noted_effects
+from lift.analysis.monthly import monthly_active_users
+from lift.analysis.next_post import Prediction, predict_next
+from lift.analysis.retention import Retention, retention_of
+from lift.analysis.users import DAYS, Users, estimate_users
+from lift.data.campaign import Campaign
+from lift.data.cohorts import Cohorts
+from lift.errors import RunError
+from lift.model.assumption import RetentionAssumption
+from lift.model.design import build_design
+from lift.model.posterior import Posterior
+from lift.model.spec import ModelSpec
+
+type Given = RetentionAssumption | Cohorts | None
+"""What a caller may say of retention."""
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """A fitted campaign: what was observed, believed and computed.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    spec : ModelSpec
+    manifest : mapping
+        Provenance: inputs, seed, versions, wall time; see :mod:`lift.output.manifest`.
+    campaign : Campaign or None
+        None where the analysis was loaded from a run directory.
+    truth : DataFrame or None
+        Columns by, unit, truth, where the campaign was simulated.
+    """
+
+    posterior: Posterior
+    spec: ModelSpec
+    manifest: Mapping[str, Any]
+    campaign: Campaign | None = None
+    truth: pd.DataFrame | None = field(default=None)
+
+    @cached_property
+    def effects(self) -> Effects:
+        """Incremental downloads of posts and groups of posts."""
+        return noted_effects(self.posterior, self.spec)
+
+    @cached_property
+    def user_effects(self) -> dict[int, Effects]:
+        """Effects on the users of each install day themselves, by day after the install."""
+        series = self.posterior.user_series
+        return {day: noted_effects(fit, self.spec) for day, fit in series.items()}
+
+    @cached_property
+    def retention(self) -> Retention:
+        """How post-driven installs are retained, from the run's cohorts or its assumption."""
+        return retention_of(self.posterior, self.spec)
+
+    def users(self, by: str = "post", days: Sequence[int] = DAYS, retention: Given = None) -> Users:
+        """Return draws and table of incremental users active on some days after their install.
+
+        Parameters
+        ----------
+        by : str
+            As in :meth:`Effects.units`.
+        days : sequence of int
+            Days after the install, 1 or more.
+        retention : RetentionAssumption or Cohorts, optional
+            What to go by instead of what the run holds.
+
+        Returns
+        -------
+        Users
+
+        Raises
+        ------
+        InputError
+            If nothing is known or assumed of retention, or the kind of unit or a day cannot be.
+        """
+        fits = self.user_effects if retention is None else {}
+        return estimate_users(self.effects, lambda: self._retained(retention), fits, by, days)
+
+    def monthly_users(
+        self, by: str = "campaign", prob: float = 0.95, retention: Given = None
+    ) -> pd.DataFrame:
+        """Return incremental monthly active users by day.
+
+        Parameters
+        ----------
+        by, retention
+            As for :meth:`users`.
+        prob : float
+            Probability of the intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            As :func:`lift.analysis.monthly.monthly_active_users`.
+        """
+        return monthly_active_users(self.effects, self._retained(retention), by, prob)
+
+    def _retained(self, given: Given) -> Retention:
+        return self.retention if given is None else retention_of(self.posterior, self.spec, given)
+
+    @cached_property
+    def identifiability(self) -> Identifiability:
+        """What the data can tell apart: collision groups, posts that are only prior."""
+        return identifiability(self.posterior, self.spec)
+
+    def attribution(self, by: str = "post", prob: float = 0.95) -> pd.DataFrame:
+        """Return leave-one-out, add-one-in, Aumann-Shapley and Shapley shares side by side.
+
+        Parameters
+        ----------
+        by : str
+            As in :meth:`Effects.units`.
+        prob : float
+            Probability of the intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            As :func:`lift.analysis.attribution.attribution_table`.
+        """
+        return attribution_table(self.posterior, by, prob)
+
+    def contrasts(self, prob: float = 0.95) -> pd.DataFrame:
+        """Return differences between levels, such as virtual less human creators.
+
+        Parameters
+        ----------
+        prob : float
+            Probability of the intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            As :func:`lift.analysis.hierarchy.contrast_table`.
+        """
+        return contrast_table(self.posterior, prob)
+
+    def predict(self, posts: pd.DataFrame, *, seed: int = 1, prob: float = 0.95) -> Prediction:
+        """Return the predictive distribution of the effects of next posts.
+
+        Parameters
+        ----------
+        posts : DataFrame
+            One row per post to come; see :func:`lift.analysis.next_post.predict_next`.
+        seed : int
+            Root seed.
+        prob : float
+            Probability of the intervals, in (0, 1).
+
+        Returns
+        -------
+        Prediction
+        """
+        return predict_next(self.posterior, self.spec, posts, seed=seed, prob=prob)
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """Outcome of every numerical check of the draws."""
+        return findings(self.posterior)
+
+    def counterfactual(
+        self, without: Sequence[str] | None = None, prob: float = 0.95
+    ) -> pd.DataFrame:
+        """Return the download curve without some posts (all of them by default).
+
+        Parameters
+        ----------
+        without : sequence of str, optional
+            Ids of the posts.
+        prob : float
+            Probability of the interval, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            Columns date, observed, mean, lower, upper (downloads/day); NaN where not observed.
+
+        Raises
+        ------
+        InputError
+            If a post is not known.
+        """
+        return curve(self.posterior, without, prob)
+
+    def to_pymc(self) -> Any:
+        """Return the same model as a PyMC model, to look at, change and sample.
+
+        Returns
+        -------
+        pymc.Model
+
+        Raises
+        ------
+        RunError
+            If the analysis was loaded from a run, which does not hold the campaign.
+        """
+        if self.campaign is None:
+            raise RunError(
+                "a PyMC model needs the campaign's tables, and a stored run does not hold them; "
+                "read the campaign and analyse it, or call lift.engines.pymc_model.build_model"
+            )
+        from lift.engines.pymc_model import build_model
+
+        return build_model(build_design(self.campaign, self.spec))
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write a run directory: posterior, effects, specification, manifest, figures, report.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Must not exist, be empty or, with ``overwrite``, be an earlier run.
+        overwrite : bool
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        RunError
+            If something else is in the way.
+        """
+        from lift.output import store
+
+        return store.save(
+            Path(folder),
+            posterior=self.posterior,
+            effects=self.effects,
+            spec=self.spec,
+            manifest=self.manifest,
+            findings=self.findings,
+            truth=self.truth,
+            overwrite=overwrite,
+        )
