@@ -10,7 +10,8 @@ downloads ``Y`` and log-lifts ``f_j`` of its active posts, ``F = sum_j f_j``:
 - Shapley: the mean contribution over all orders in which the posts could have come
   (Shapley 1953, doi:10.1515/9781400881970-018).
 
-The last two add up to the campaign's total ``Y (1 - exp(-F))``, the first two do not.
+The last two add up to the campaign's total ``Y (1 - exp(-F))``, the first two do not. On the linear
+scale all four are the post's ``f_j``, and all add up.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.counterfactual import interval_tail, log_lift
+from lift.analysis.counterfactual import interval_tail, is_linear, log_lift
 from lift.analysis.effects import Effects, Unit
 from lift.analysis.responses import RESPONSE_DRAWS
 from lift.model.posterior import Posterior
@@ -81,6 +82,21 @@ def day_shares(log_lifts: FloatArray) -> Shares:
         shapley=_shapley(alone),
         total=total,
     )
+
+
+def added_shares(lifts: FloatArray) -> Shares:
+    """Return the four attributions of one day on the linear scale, per unit of the scale.
+
+    Parameters
+    ----------
+    lifts : ndarray, shape (n_posts, n_draws)
+        What each active post adds, in units of the scale.
+
+    Returns
+    -------
+    Shares
+    """
+    return Shares(lifts, lifts, lifts, lifts, lifts.sum(axis=0))
 
 
 def _shapley(alone: FloatArray) -> FloatArray:
@@ -194,10 +210,11 @@ def _add_days(
         owner[unit.members] = i
     grouped = any(len(unit.members) > 1 for unit in units)
     downloads = posterior.downloads.to_numpy()
+    linear = is_linear(posterior)
     for day, active in plan:
         f = np.stack([by_day[post][day - first[post]] for post in active])
-        shares = day_shares(f)
-        number = downloads[day]
+        shares = added_shares(f) if linear else day_shares(f)
+        number = float(posterior.attrs["unit"]) if linear else downloads[day]
         total += number * shares.total
         names, index = np.unique(owner[active], return_inverse=True)
         alone, alone_in = shares.leave_one_out, shares.add_one_in
@@ -205,8 +222,8 @@ def _add_days(
         if grouped:
             sets = (index == np.arange(len(names))[:, None]).astype(np.float64)
             together = sets @ f
-            alone = -np.expm1(-together)
-            alone_in = alone * np.exp(together - f.sum(axis=0))
+            alone = together if linear else -np.expm1(-together)
+            alone_in = together if linear else alone * np.exp(together - f.sum(axis=0))
             parts = [sets @ values for values in parts]
         else:
             names = owner[active]

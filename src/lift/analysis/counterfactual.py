@@ -25,7 +25,8 @@ class Lift:
     first_day : int
         Position in the calendar of the first day on which one of them can act.
     values : ndarray, shape (chain * draw, n_days), log units
-        Sum of their responses on each day from there on.
+        Sum of their responses on each day from there on; on the linear scale in its unit of
+        downloads.
     """
 
     first_day: int
@@ -72,6 +73,35 @@ def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
             None if gain is None else gain[:, member],
         )[:, :n_days]
     return Lift(first, values)
+
+
+def is_linear(posterior: Posterior) -> bool:
+    """Return whether posts add to downloads, rather than multiply them."""
+    return bool(posterior.attrs.get("scale", "log") == "linear")
+
+
+def lost_downloads(
+    posterior: Posterior, downloads: FloatArray | float, lift: FloatArray
+) -> FloatArray:
+    """Return the downloads that there would not have been without some posts.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Its scale says how posts act.
+    downloads : ndarray, shape (..., n_days), or float, downloads/day
+        With the posts.
+    lift : ndarray, shape (..., n_days)
+        As :func:`log_lift` returns it.
+
+    Returns
+    -------
+    ndarray, shape (..., n_days), downloads/day
+        ``Y (1 - exp(-F))``; on the linear scale ``F`` times the unit of the scale.
+    """
+    if is_linear(posterior):
+        return np.asarray(float(posterior.attrs["unit"]) * lift)
+    return np.asarray(downloads * -np.expm1(-lift))
 
 
 def post_positions(posterior: Posterior, post_ids: Sequence[str] | None) -> NDArray[np.int64]:
@@ -138,8 +168,8 @@ def curve(
     """Return the download curve there would have been without some posts.
 
     The noise of a day is the same in both worlds (``coupling = "shared"``): the observed downloads
-    are divided by the lift of the posts, ``Y_t(without) = Y_t exp(-F_t)``. The interval is that of
-    the lift.
+    are divided by the lift of the posts, ``Y_t(without) = Y_t exp(-F_t)``, or on the linear scale
+    lessened by it. The interval is that of the lift.
 
     Parameters
     ----------
@@ -166,12 +196,19 @@ def curve(
     mean, lower, upper = observed.copy(), observed.copy(), observed.copy()
     if len(members):
         lift = log_lift(posterior, members)
-        kept = np.exp(-lift.values)
-        days = slice(lift.first_day, lift.first_day + kept.shape[1])
-        mean[days] *= kept.mean(axis=0)
-        bounds = np.quantile(kept, [tail, 1 - tail], axis=0)
-        lower[days] *= bounds[0]
-        upper[days] *= bounds[1]
+        days = slice(lift.first_day, lift.first_day + lift.values.shape[1])
+        if is_linear(posterior):
+            lost = lost_downloads(posterior, observed[days], lift.values)
+            mean[days] -= lost.mean(axis=0)
+            bounds = np.quantile(lost, [tail, 1 - tail], axis=0)
+            lower[days] -= bounds[1]
+            upper[days] -= bounds[0]
+        else:
+            kept = np.exp(-lift.values)
+            mean[days] *= kept.mean(axis=0)
+            bounds = np.quantile(kept, [tail, 1 - tail], axis=0)
+            lower[days] *= bounds[0]
+            upper[days] *= bounds[1]
     return pd.DataFrame(
         {
             "date": posterior.dates,

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from lift.analysis.counterfactual import Lift, interval_tail, log_lift
+from lift.analysis.counterfactual import Lift, interval_tail, log_lift, lost_downloads
 from lift.analysis.effects import Effects, Unit
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
@@ -101,4 +101,5 @@ def _totals(posterior: Posterior, unit: Unit, lift: Lift, lags: int, psi: float)
         back = (since > GROSS_DAYS) & (since <= NET_DAYS)
         share = psi / (NET_DAYS - GROSS_DAYS)
         values = values - share * impulse[:, unit.members] @ back.astype(np.float64)
-    return np.asarray((downloads[days[seen]] * -np.expm1(-values[:, seen])).sum(axis=1))
+    lost = lost_downloads(posterior, downloads[days[seen]], values[:, seen])
+    return np.asarray(lost.sum(axis=1))

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.counterfactual import interval_tail, log_lift
+from lift.analysis.counterfactual import interval_tail, log_lift, lost_downloads
 from lift.analysis.diagnostics import mcse_mean
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
@@ -48,7 +48,8 @@ class Effects:
     """Leave-one-out effects: observed downloads less those without a set of posts.
 
     ``D_S = sum_t Y_t (1 - exp(-sum_{j in S} f_jt))`` over the observed days of the set's window.
-    Effects of single posts do not add up to that of the campaign where posts overlap.
+    Effects of single posts do not add up to that of the campaign where posts overlap. On the linear
+    scale ``D_S = sum_t sum_{j in S} f_jt``: there they add up, day by day.
 
     Attributes
     ----------
@@ -132,7 +133,8 @@ class Effects:
         inside = days - lift.first_day
         acting = inside < lift.values.shape[1]
         draws = np.zeros((len(lift.values), len(days)))
-        draws[:, acting] = downloads[days[acting]] * -np.expm1(-lift.values[:, inside[acting]])
+        lifts = lift.values[:, inside[acting]]
+        draws[:, acting] = lost_downloads(self.posterior, downloads[days[acting]], lifts)
         return days, draws
 
     def _totals(self, by: str) -> tuple[list[Unit], FloatArray]:

@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.counterfactual import interval_tail
+from lift.analysis.counterfactual import interval_tail, is_linear
 from lift.analysis.moments import flat_draws
 from lift.analysis.responses import Responses, read_responses
 from lift.errors import InputError, Problem
@@ -82,7 +82,8 @@ def predict_next(
     """Return the predictive distribution of the incremental downloads of next posts.
 
     ``sum_t B (exp(f_t) - 1)`` over the days from the post to the horizon, with ``B`` the downloads
-    per day that there would be without it, taken as known, and ``f`` the response of a new post:
+    per day that there would be without it, taken as known (on the linear scale the sum of ``f_t``
+    in downloads), and ``f`` the response of a new post:
     its group means, its influencer, a deviation of its own from N(0, amplitude_sd), its views, and
     the kernel of its platform. What the run has not seen is drawn from its prior given the
     hyperparameters, the same for all next posts that share it, and said in the note: an influencer
@@ -125,7 +126,11 @@ def predict_next(
         scale = _scale(responses, fitted, row, notes)
         response = responses.response(scale, POST_FRACTION, amplitude * gain, gain)[:, :n_days]
         baseline = float(row["baseline"])
-        draws = baseline * np.expm1(response).sum(axis=1)
+        linear = is_linear(posterior)
+        gained = (
+            float(posterior.attrs["unit"]) * response if linear else baseline * np.expm1(response)
+        )
+        draws = gained.sum(axis=1)
         lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
         columns.append(draws)
         rows.append(

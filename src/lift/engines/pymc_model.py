@@ -48,15 +48,18 @@ def build_model(design: Design) -> pm.Model:
     Raises
     ------
     EngineError
-        If the design has a state beside the level, or a kernel that is not Weibull.
+        If the design has a state beside the level, a kernel that is not Weibull, or the linear
+        scale.
     """
-    other = design.beyond_level
+    others = [design.beyond_level] if design.beyond_level else []
     if design.kernel not in ("weibull", "free"):
-        other = f'kernel = "{design.kernel}"' + (f", {other}" if other else "")
-    if other:
+        others.append(f'kernel = "{design.kernel}"')
+    if design.linear:
+        others.append('scale = "linear"')
+    if others:
         raise EngineError(
-            "the PyMC model has a local level, no other state, and a Weibull kernel, found "
-            f'{other}; use engine = "exact", or switch it off'
+            "the PyMC model has a local level, no other state, a Weibull kernel and the log scale, "
+            f'found {", ".join(others)}; use engine = "exact", or switch it off'
         )
     with pm.Model(coords=_coords(design)) as model:
         noise_sd = _prior(design, "noise_sd")

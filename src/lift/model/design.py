@@ -13,14 +13,13 @@ from lift.errors import EngineError
 from lift.model.baseline import Block, baseline_blocks
 from lift.model.free_kernel import free_block, mean_shares
 from lift.model.hyper import Hyper
+from lift.model.outcome import build_outcome
 from lift.model.spec import ModelSpec, ResponseSpec
 from lift.model.states import LOCAL_LEVEL, StateDesign, state_design, state_hypers
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MIN_LOGNORMAL_MEDIAN = 10.0
-OFFSET_WINDOW_DAYS = 7
 SIZE_WINDOW_DAYS = 28
 MAX_KERNEL_GROUPS = 4
 
@@ -77,13 +76,10 @@ class Design:
     dates : DatetimeIndex, length n
     downloads : ndarray, shape (n,), downloads/day
         NaN marks a day that was not observed.
-    likelihood : "lognormal" or "negative_binomial"
-    outcome : ndarray, shape (n,)
-        Log downloads less ``center`` (lognormal), or the counts; 0 where not observed.
-    center : float
-        Median log downloads; the prior mean of the first level.
-    poisson_variance : ndarray, shape (n,)
-        Poisson part of the variance of log downloads (lognormal).
+    likelihood : "lognormal", "negative_binomial" or "normal"
+        Normal is the linear scale: Gaussian noise on the downloads themselves.
+    outcome, center, poisson_variance
+        As in :class:`lift.model.outcome.Outcome`.
     blocks : tuple of Block
         Baseline components.
     posts : PostDesign
@@ -100,6 +96,8 @@ class Design:
         Family of the posts' response, as in ``ResponseSpec.kernel``.
     free_shares : ndarray, shape (free_days,)
         Mean share of the response on each day since a post; empty unless the kernel is free.
+    unit : float
+        Downloads/day that 1 stands for on the linear scale; 1 on the log scale.
     """
 
     dates: pd.DatetimeIndex
@@ -118,6 +116,7 @@ class Design:
     states: StateDesign = LOCAL_LEVEL
     kernel: str = "weibull"
     free_shares: FloatArray = field(default_factory=lambda: np.empty(0))
+    unit: float = 1.0
 
     @property
     def observed(self) -> NDArray[np.bool_]:
@@ -135,6 +134,11 @@ class Design:
         """Prior sd of their coefficients, shape (p,); NaN for a control."""
         parts = [block.prior_sd for block in self.blocks]
         return np.concatenate(parts) if parts else np.empty(0)
+
+    @property
+    def linear(self) -> bool:
+        """Whether effects add to downloads, rather than multiply them."""
+        return self.likelihood == "normal"
 
     @property
     def beyond_level(self) -> str:
@@ -173,14 +177,8 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
             f"({', '.join(campaign.markets)}); choose one with campaign.market(name) or --market"
         )
     downloads = campaign.downloads["downloads"].to_numpy(dtype=np.float64)
-    likelihood = _likelihood(downloads, spec)
-    lognormal = likelihood == "lognormal"
-    smooth = _moving_mean(downloads)
-    observed = np.isfinite(downloads)
-    log_downloads = np.log(np.where(observed, np.maximum(downloads, 0.5), 1.0))
-    center = float(np.median(log_downloads[observed]))
-    filled = np.where(observed, downloads, 0.0)
-    blocks = tuple(baseline_blocks(campaign, spec.baseline, log_scale=True))
+    outcome = build_outcome(downloads, spec)
+    blocks = tuple(baseline_blocks(campaign, spec.baseline, log_scale=spec.scale == "log"))
     posts = _posts(campaign, spec.response, downloads)
     states = state_design(spec.baseline, blocks)
     free_shares = np.empty(0)
@@ -192,10 +190,10 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
     return Design(
         dates=campaign.dates,
         downloads=downloads,
-        likelihood=likelihood,
-        outcome=np.where(observed, log_downloads - center, 0.0) if lognormal else filled,
-        center=center,
-        poisson_variance=1.0 / np.maximum(smooth, 0.5) if lognormal else np.zeros(len(downloads)),
+        likelihood=outcome.likelihood,
+        outcome=outcome.values,
+        center=outcome.center,
+        poisson_variance=outcome.poisson_variance,
         blocks=blocks,
         posts=posts,
         hypers=hypers,
@@ -206,26 +204,8 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
         states=states,
         kernel=spec.response.kernel,
         free_shares=free_shares,
+        unit=outcome.unit,
     )
-
-
-def _likelihood(downloads: FloatArray, spec: ModelSpec) -> str:
-    zeros = int((downloads == 0).sum())
-    if spec.likelihood == "auto":
-        enough = zeros == 0 and np.nanmedian(downloads) >= MIN_LOGNORMAL_MEDIAN
-        return "lognormal" if enough else "negative_binomial"
-    if spec.likelihood == "lognormal" and zeros:
-        raise EngineError(
-            f"the lognormal likelihood needs downloads above zero, found {zeros} day(s) with none; "
-            'use likelihood = "negative_binomial" (or "auto")'
-        )
-    return spec.likelihood
-
-
-def _moving_mean(downloads: FloatArray) -> FloatArray:
-    series = pd.Series(downloads)
-    mean = series.rolling(OFFSET_WINDOW_DAYS, center=True, min_periods=1).mean()
-    return mean.interpolate(limit_direction="both").to_numpy(dtype=np.float64)
 
 
 def _posts(campaign: Campaign, spec: ResponseSpec, downloads: FloatArray) -> PostDesign:

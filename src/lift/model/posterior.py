@@ -264,6 +264,8 @@ def assemble(
         "displacement_until": design.displacement_lags[1],
         "likelihood": design.likelihood,
         "kernel": design.kernel,
+        "scale": "linear" if design.linear else "log",
+        "unit": design.unit,
         **attrs,
     }
     return Posterior(

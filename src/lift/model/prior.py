@@ -27,9 +27,10 @@ class PriorDraw:
         Baseline columns, posts' own deviations, group means, influencers.
     amplitude : ndarray, shape (J,), log-lift-days at reference views
     log_lift : ndarray, shape (n, J)
-        What each post adds to log downloads on each day.
+        What each post adds to log downloads on each day (linear scale: to downloads over the
+        design's unit).
     log_mean : ndarray, shape (n,)
-        Log of the expected downloads per day.
+        Log of the expected downloads per day (linear scale: these over the unit).
     """
 
     values: FloatArray
@@ -46,7 +47,8 @@ def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> 
     ----------
     design : Design
     first_level : float
-        Log downloads of the first day, apart from season, controls and posts.
+        Log downloads of the first day, apart from season, controls and posts (linear scale:
+        downloads over the design's unit).
     rng : numpy.random.Generator
 
     Returns
@@ -82,23 +84,25 @@ def draw_downloads(design: Design, drawn: PriorDraw, rng: np.random.Generator) -
     Parameters
     ----------
     design : Design
-        Its likelihood says whether the downloads are lognormal or negative binomial counts.
+        Its likelihood says whether the downloads are lognormal, normal or negative binomial.
     drawn : PriorDraw
     rng : numpy.random.Generator
 
     Returns
     -------
     ndarray, shape (n,)
-        Not rounded for the lognormal, whose Poisson part is left out: it is for large counts.
+        Not rounded unless they are counts, and without the Poisson part of the noise: it is for
+        large counts. On the linear scale they can be below zero.
     """
     noise_sd = drawn.values[design.position("noise_sd")]
-    if design.likelihood == "lognormal":
+    if design.likelihood != "negative_binomial":
         noise = noise_sd * rng.standard_normal(len(drawn.log_mean))
         if design.states.ar1:
             phi = float(drawn.values[design.position("noise_phi")])
             noise[1:] *= np.sqrt(1.0 - phi**2)
             noise = autoregression(noise, phi)
-        return np.asarray(np.exp(drawn.log_mean + noise))
+        outcome = drawn.log_mean + noise
+        return np.asarray(design.unit * outcome if design.linear else np.exp(outcome))
     size = noise_sd**-2
     rate = np.exp(drawn.log_mean) * rng.gamma(size, 1.0 / size, len(drawn.log_mean))
     return np.asarray(rng.poisson(rate), dtype=np.float64)
@@ -122,9 +126,11 @@ def true_effects(
     Returns
     -------
     float
-        ``sum_t Y_t (1 - exp(-sum_{j in S} f_jt))`` over the union of the posts' windows.
+        ``sum_t Y_t (1 - exp(-sum_{j in S} f_jt))`` over the union of the posts' windows (linear
+        scale: ``sum_t sum_{j in S} f_jt``).
     """
     since = np.arange(len(downloads))[:, None] - design.posts.day[members]
     window = ((since >= 0) & (since <= horizon_days)).any(axis=1)
-    lost = -np.expm1(-drawn.log_lift[:, members].sum(axis=1))
-    return float((downloads * lost)[window].sum())
+    together = drawn.log_lift[:, members].sum(axis=1)
+    lost = design.unit * together if design.linear else downloads * -np.expm1(-together)
+    return float(lost[window].sum())

@@ -274,10 +274,16 @@ class ModelSpec(_Part):
     ----------
     horizon_days : int
         Effects are cumulated from the day of a post to this many days after it, both included.
+    scale : "log" or "linear"
+        ``"log"``: posts multiply downloads. ``"linear"``: they add to them, with Gaussian noise on
+        the downloads themselves plus the Poisson part of its variance; effects of posts then add
+        up (leave-one-out, add-one-in and Shapley agree). All priors that are in log units, where 1
+        is the size of the baseline, are then in units of the larger of mean and standard deviation
+        of the observed downloads, and controls enter without their log.
     likelihood : "auto", "lognormal" or "negative_binomial"
         ``"lognormal"``: Gaussian noise on log downloads plus the Poisson part of their variance.
         ``"negative_binomial"``: counts, zeros included. ``"auto"`` takes the lognormal where no
-        day is zero and the median is at least 10 downloads a day.
+        day is zero and the median is at least 10 downloads a day. Not used on the linear scale.
     baseline : BaselineSpec
     response : ResponseSpec
     users : UsersSpec, optional
@@ -285,10 +291,19 @@ class ModelSpec(_Part):
     """
 
     horizon_days: Annotated[int, Field(ge=0, le=365)] = 28
+    scale: Literal["log", "linear"] = "log"
     likelihood: Literal["auto", "lognormal", "negative_binomial"] = "auto"
     baseline: BaselineSpec = BaselineSpec()
     response: ResponseSpec = ResponseSpec()
     users: UsersSpec | None = None
+
+    @model_validator(mode="after")
+    def _the_linear_scale_is_normal(self) -> Self:
+        if self.scale == "linear" and self.likelihood != "auto":
+            raise ValueError(
+                f'scale = "linear" needs likelihood = "auto", found "{self.likelihood}"'
+            )
+        return self
 
     def to_toml(self) -> str:
         """Return the specification as TOML text; :meth:`from_toml` reads it back unchanged."""

@@ -85,6 +85,11 @@ DESIGNS: dict[str, tuple[Campaign, dict[str, object]]] = {
         rich_campaign(country="IT"),
         {"baseline": {"seasons": [{"period_days": 30.4375}], "holiday_lead": 3}},
     ),
+    "linear scale": (rich_campaign(), {"scale": "linear"}),
+    "linear scale, free kernel and every state": (
+        rich_campaign(),
+        {"scale": "linear", "response": {"kernel": "free"}, "baseline": EVERY_STATE},
+    ),
     "damped trend": (rich_campaign(), {"baseline": {"trend": "damped"}}),
     "linear trend": (rich_campaign(), {"baseline": {"trend": "linear"}}),
     "evolving week": (rich_campaign(), {"baseline": {"week_evolves": True}}),
@@ -103,10 +108,10 @@ DESIGNS: dict[str, tuple[Campaign, dict[str, object]]] = {
 
 
 def _designs() -> dict[str, Design]:
-    specs = {
-        name: (data, ModelSpec.model_validate({"likelihood": "lognormal"} | spec))
-        for name, (data, spec) in DESIGNS.items()
-    }
+    specs = {}
+    for name, (data, spec) in DESIGNS.items():
+        likelihood = "auto" if "scale" in spec else "lognormal"
+        specs[name] = (data, ModelSpec.model_validate({"likelihood": likelihood} | spec))
     return {name: build_design(data, spec) for name, (data, spec) in specs.items()}
 
 

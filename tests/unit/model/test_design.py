@@ -73,6 +73,43 @@ def test_counts_are_left_as_they_are() -> None:
     np.testing.assert_array_equal(design.poisson_variance, 0.0)
 
 
+def test_the_linear_scale_is_in_units_of_the_downloads() -> None:
+    data = campaign(80, missing=(7,))
+    design = built(data, scale="linear")
+    downloads = design.downloads
+    seen = downloads[np.isfinite(downloads)]
+    assert design.likelihood == "normal"
+    assert design.unit == pytest.approx(seen.mean())
+    assert design.center == pytest.approx(np.median(seen) / seen.mean())
+    wanted = downloads / seen.mean() - design.center
+    np.testing.assert_allclose(design.outcome[design.observed], wanted[design.observed])
+    assert design.outcome[7] == 0.0
+    # a Poisson count has the variance of its mean
+    smooth = np.nanmean(downloads[17:24])
+    assert design.poisson_variance[20] == pytest.approx(smooth / design.unit**2)
+
+
+def test_a_launch_from_nothing_is_in_units_of_its_spread() -> None:
+    values = np.zeros(80)
+    values[31:34] = (400.0, 200.0, 100.0)
+    table = pd.DataFrame({"date": pd.date_range("2025-01-01", periods=80), "downloads": values})
+    design = built(Campaign(downloads=table, posts=post_table((30.4,))), scale="linear")
+    assert design.unit == pytest.approx(values.std())
+    assert design.unit > values.mean()
+
+
+def test_controls_enter_the_linear_scale_as_they_are() -> None:
+    data = rich_campaign(missing=())
+    columns = {
+        scale: next(b for b in built(data, scale=scale).blocks if b.name == "control").columns
+        for scale in ("log", "linear")
+    }
+    assert data.controls is not None
+    raw = data.controls[["series_0"]].to_numpy(dtype=float)[:, 0]
+    np.testing.assert_allclose(columns["linear"][:, 0], (raw - raw.mean()) / raw.std())
+    assert not np.allclose(columns["log"], columns["linear"], atol=1e-3)
+
+
 def test_the_poisson_part_is_one_over_the_weekly_mean() -> None:
     values = daily_downloads(60)
     design = built(of_values(values))

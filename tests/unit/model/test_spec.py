@@ -151,6 +151,8 @@ def test_displacement_is_written_and_read_back() -> None:
         pytest.param("[baseline]\nnoise_rate = 0.0", id="zero-rate"),
         pytest.param("[baseline]\nyear_harmonics = 27", id="too-many-waves"),
         pytest.param("[prior]\nx = 1", id="unknown-table"),
+        pytest.param('scale = "linear"\nlikelihood = "lognormal"', id="linear-lognormal"),
+        pytest.param('scale = "linear"\nlikelihood = "negative_binomial"', id="linear-counts"),
         pytest.param("[[baseline.seasons]]\nperiod_days = 3.0\npairs = 2", id="waves-too-short"),
         pytest.param("[baseline]\nholiday_lead = 8", id="lead-too-long"),
         pytest.param('[response]\nkernel = "free"\nwindow_days = 21', id="free-beyond-the-window"),
