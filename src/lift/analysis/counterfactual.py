@@ -15,6 +15,9 @@ from lift.model.posterior import Posterior
 
 FloatArray = NDArray[np.float64]
 
+# What is left of a day's downloads where posts added as many on the linear scale.
+LARGEST_LOST_SHARE = 0.999
+
 
 @dataclass(frozen=True)
 class Lift:
@@ -102,6 +105,33 @@ def lost_downloads(
     if is_linear(posterior):
         return np.asarray(float(posterior.attrs["unit"]) * lift)
     return np.asarray(downloads * -np.expm1(-lift))
+
+
+def lost_share(posterior: Posterior, lift: Lift) -> FloatArray:
+    """Return which share of the downloads there would not have been without some posts.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    lift : Lift
+        Of those posts.
+
+    Returns
+    -------
+    ndarray, shape (chain * draw, n_days)
+        Below 1; negative where posts cost downloads. On the linear scale at most
+        ``LARGEST_LOST_SHARE`` of the downloads (between observed days: of those in line with
+        them), and 0 on days without any.
+    """
+    if not is_linear(posterior):
+        return np.asarray(-np.expm1(-lift.values))
+    downloads = posterior.downloads.to_numpy()
+    seen = np.flatnonzero(np.isfinite(downloads))
+    days = lift.first_day + np.arange(lift.values.shape[1])
+    there = np.interp(days, seen, downloads[seen])
+    lost = lost_downloads(posterior, there, lift.values)
+    share = lost / np.where(there > 0.0, there, np.inf)
+    return np.asarray(np.minimum(share, LARGEST_LOST_SHARE))
 
 
 def post_positions(posterior: Posterior, post_ids: Sequence[str] | None) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.analysis.cohort_rates import DELTA_SD, draw_rates
-from lift.analysis.counterfactual import log_lift
+from lift.analysis.counterfactual import log_lift, lost_share
 from lift.analysis.survival import DISCREPANCY_SD, Curve, fit_curve
 from lift.data.cohorts import Cohorts
 from lift.errors import InputError, Problem
@@ -219,7 +219,7 @@ def cohort_retention(
     share = np.zeros((len(chosen), len(dates)))
     lift = log_lift(posterior, np.arange(len(posterior.posts)))
     span = slice(lift.first_day, lift.first_day + lift.values.shape[1])
-    share[:, span] = -np.expm1(-lift.values[chosen])
+    share[:, span] = lost_share(posterior, lift)[chosen]
     counts = {day: cohorts.on(dates, day) for day in cohorts.days}
     installs = next(iter(counts.values()))[0]
     shares, organic, notes, rates = {}, {}, {0: _install_note(installs, downloads)}, {}

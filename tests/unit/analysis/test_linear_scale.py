@@ -9,7 +9,7 @@ from small_campaigns import post_table
 from small_posteriors import hand_made
 
 from lift.analysis.attribution import ESTIMANDS, attribution
-from lift.analysis.counterfactual import curve, log_lift
+from lift.analysis.counterfactual import curve, log_lift, lost_share
 from lift.analysis.displacement import tipping_displacement
 from lift.analysis.effects import Effects
 from lift.analysis.identifiability import identifiability
@@ -88,6 +88,23 @@ def test_the_curve_is_lessened_by_what_posts_add() -> None:
     bounds = np.quantile(10.0 - added, [0.25, 0.75], axis=0)
     np.testing.assert_allclose(table["lower"], bounds[0], atol=1e-12)
     np.testing.assert_allclose(table["upper"], bounds[1], atol=1e-12)
+
+
+def test_the_share_of_downloads_is_what_was_added_over_them() -> None:
+    downloads = np.full(120, 2000.0)
+    downloads[30] = 0.0
+    downloads[22] = np.nan
+    downloads[60] = 20.0
+    posterior = linear(downloads)
+    lift = log_lift(posterior, np.arange(3))
+    share = lost_share(posterior, lift)
+    first = lift.first_day
+    added = by_day(posterior).sum(axis=2)[:, first : first + share.shape[1]]
+    # what posts cost has no bound, what they bring is no more than all
+    np.testing.assert_allclose(share[:, 60 - first], np.minimum(added[:, 40] / 20.0, 0.999))
+    assert (share[:, 30 - first] == 0.0).all()
+    np.testing.assert_allclose(share[:, 22 - first], added[:, 22 - first] / 2000.0)
+    np.testing.assert_allclose(share[:, 25 - first], added[:, 25 - first] / 2000.0)
 
 
 def test_downloads_taken_back_are_those_that_were_added() -> None:
