@@ -1,7 +1,8 @@
 """How users that posts bring are retained, from the retention rates of whole cohorts.
 
 A day's installs are a mixture: a share ``w_t`` of them was brought by posts, the rest came anyway.
-Days with a large share tell how those that posts brought are retained::
+Days with a large share tell how those that posts brought are retained. Where posts kept people
+away the share is 0: whoever came, came anyway, and was retained so::
 
     active_t ~ BetaBinomial(installs_t, R_t, kappa),   R_t = (1 - w_t) R0_t + w_t Rinc_t
     logit R0_t = a + drift_t + week_t,   logit Rinc_t = logit R0_t + delta
@@ -102,7 +103,7 @@ def draw_rates(
     ----------
     share : ndarray, shape (n_draws, n_dates)
         Draws of the share of each date's installs that posts brought, at most 1; negative where
-        posts kept people away.
+        posts kept people away, which counts as 0.
     installs, active : ndarray, shape (n_dates,), people
         NaN where not observed.
     weekday : ndarray of int, shape (n_dates,)
@@ -123,7 +124,7 @@ def draw_rates(
         walk=_walk(len(installs), np.flatnonzero(seen)),
         week=weekday_contrasts()[weekday],
     )
-    own = share[:, seen]
+    own = np.maximum(share[:, seen], 0.0)
     n_draws, dim = len(share), len(model.prior_sd) + 1
     n_all = n_proposals * len(DRIFT)
     points = np.empty((n_draws, n_all, dim))

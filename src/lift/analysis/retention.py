@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -56,6 +56,9 @@ class Retention:
         Assumed ratio that multiplies shares and curve; None where retention was estimated.
     notes : dict of int to str
         What is to be said of results on an observed day; under 0, of all.
+    kept_away : dict of int to ndarray, shape (n_draws, n_dates)
+        By observed day: share of the installs of a date that posts kept away which would have been
+        active then. They are taken to be retained like those that came anyway.
     """
 
     basis: str
@@ -66,6 +69,7 @@ class Retention:
     curve: Curve
     quality: FloatArray | None
     notes: dict[int, str]
+    kept_away: dict[int, FloatArray] = field(default_factory=dict)
 
     def _without_quality(self, day: int) -> FloatArray:
         if day in self.shares:
@@ -76,6 +80,14 @@ class Retention:
         """Return the share of post-driven installs active on a day, (n_draws, n_dates or 1)."""
         base = self._without_quality(day)
         return base if self.quality is None else np.minimum(base * self.quality[:, None], 1.0)
+
+    def share_kept_away(self, day: int) -> FloatArray:
+        """Return the share of installs that posts kept away which would have been active on a day.
+
+        Shape (n_draws, n_dates or 1). As for post-driven installs where it was not estimated: on
+        a day that was not observed, and where retention is assumed.
+        """
+        return self.kept_away[day] if day in self.kept_away else self.share(day)
 
     def per_quality(self, day: int) -> FloatArray:
         """Return the derivative of the share in the quality ratio; NaN where none is assumed."""
@@ -222,7 +234,8 @@ def cohort_retention(
     share[:, span] = lost_share(posterior, lift)[chosen]
     counts = {day: cohorts.on(dates, day) for day in cohorts.days}
     installs = next(iter(counts.values()))[0]
-    shares, organic, notes, rates = {}, {}, {0: _install_note(installs, downloads)}, {}
+    shares, organic, kept_away, rates = {}, {}, {}, {}
+    notes = {0: _install_note(installs, downloads)}
     weight = np.nan_to_num(np.maximum(share.mean(axis=0), 0.0) * installs)
     weight = weight / weight.sum() if weight.sum() > 0 else np.full(len(dates), 1 / len(dates))
     for day, (size, active) in counts.items():
@@ -232,6 +245,7 @@ def cohort_retention(
         drawn = draw_rates(share, size, active, dates.day_of_week.to_numpy(np.int64), rng)
         shares[day] = drawn.incremental
         organic[day] = drawn.organic.mean(axis=1)
+        kept_away[day] = drawn.organic
         rates[day] = drawn.incremental @ weight
         said = []
         if drawn.delta.std() > MOSTLY_PRIOR * DELTA_SD:
@@ -256,6 +270,7 @@ def cohort_retention(
         curve=fit_curve(days, np.column_stack([rates[day] for day in days]), rng),
         quality=None,
         notes=notes,
+        kept_away=kept_away,
     )
 
 

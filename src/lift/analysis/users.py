@@ -137,7 +137,8 @@ def incremental_users(
     ``sum_t Y_t (1 - exp(-f_St)) a_t R_t(day)`` over the observed days of the unit's window: the
     unit's incremental downloads, installs per download, and retention of post-driven installs:
     the users expected of the installs that the posts brought. Users of all posts are retained
-    alike.
+    alike; installs that posts kept away (``f_St < 0``) count with the retention of those that came
+    anyway.
 
     Parameters
     ----------
@@ -195,7 +196,12 @@ def unit_users(
     """
     positions, downloads = effects.daily_draws(unit)
     installs = downloads[retention.chosen] * columns_of(retention.installs, positions)
-    users = [(installs * columns_of(retention.share(day), positions)).sum(axis=1) for day in days]
+    lost = installs < 0
+    users = []
+    for day in days:
+        brought = columns_of(retention.share(day), positions)
+        kept_away = columns_of(retention.share_kept_away(day), positions)
+        users.append((installs * np.where(lost, kept_away, brought)).sum(axis=1))
     slopes = [
         (installs * columns_of(retention.per_quality(day), positions)).sum(axis=1).mean()
         for day in days

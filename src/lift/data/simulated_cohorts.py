@@ -81,7 +81,8 @@ def with_cohorts(
         downloads were not observed.
     truth : DataFrame
         Columns by, unit, day and truth (people): leave-one-out, the users expected of the installs
-        that the posts brought within the horizon, ``sum_t Y_t (1 - exp(-F_t)) a R_t(day)``.
+        that the posts brought within the horizon, ``sum_t Y_t (1 - exp(-F_t)) a R_t(day)``;
+        installs that they kept away count with the retention of those that came anyway.
     """
     config = config or CohortConfig()
     base = made.campaign
@@ -92,7 +93,7 @@ def with_cohorts(
     seen = np.isfinite(downloads)
     installs = np.full(n, np.nan)
     installs[seen] = rng.binomial(downloads[seen].astype(np.int64), config.activation)
-    share = -np.expm1(-made.log_lift.sum(axis=1))
+    share = np.maximum(-np.expm1(-made.log_lift.sum(axis=1)), 0.0)
     drift = config.drift_sd / np.sqrt(MONTH_DAYS) * np.cumsum(rng.normal(size=n))
     week = config.week_sd * rng.normal(size=WEEK_DAYS)
     moved = drift - drift[0] + (week - week.mean())[dates.day_of_week]
@@ -108,8 +109,8 @@ def with_cohorts(
         active[seen] = rng.binomial(installs[seen].astype(np.int64), today[seen])
         active[n - day :] = np.nan
         columns[f"active_d{day}"] = active
-        users = downloads * config.activation * brought
-        truth = true_effects(users, base.posts, post_days, made.log_lift, horizon_days)
+        users, anyway = (downloads * config.activation * own for own in (brought, expit(organic)))
+        truth = true_effects(users, base.posts, post_days, made.log_lift, horizon_days, anyway)
         truth.insert(2, "day", day)
         truths.append(truth)
     table = pd.DataFrame({"install_date": dates, "installs": installs, **columns})

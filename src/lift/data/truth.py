@@ -17,6 +17,7 @@ def true_effects(
     post_days: NDArray[np.int64],
     log_lift: FloatArray,
     horizon_days: int,
+    kept_away: FloatArray | None = None,
 ) -> pd.DataFrame:
     """Return the true leave-one-out effects of posts and groups of posts.
 
@@ -36,6 +37,9 @@ def true_effects(
         Response to each post.
     horizon_days : int
         Days after the day of a post that count, 0 or more.
+    kept_away : ndarray, shape (n_days,), optional
+        What stands for ``downloads`` where the posts taken away had kept some away: users, who
+        are not retained as those are whom posts brought.
 
     Returns
     -------
@@ -56,6 +60,7 @@ def true_effects(
             for day in post_days[members]:
                 window[day : day + horizon_days + 1] = True
             gone = -np.expm1(-log_lift[:, members].sum(axis=1))
-            truth = float(np.nansum((downloads * gone)[window]))
+            worth = downloads if kept_away is None else np.where(gone < 0, kept_away, downloads)
+            truth = float(np.nansum((worth * gone)[window]))
             rows.append({"by": kind, "unit": unit, "truth": truth})
     return pd.DataFrame(rows)

@@ -241,6 +241,18 @@ def test_without_posts_nothing_is_learnt_of_their_users() -> None:
     assert drawn.organic.mean() == pytest.approx(0.2, abs=0.005)
 
 
+def test_whom_posts_kept_away_tells_nothing_of_their_users() -> None:
+    n = 60
+    rng = stream(6, "tests", "kept away")
+    share = np.zeros(n)
+    share[10:50:5] = -4.0
+    active = rng.binomial(2000, 0.2, size=n).astype(float)
+    given = np.repeat(share[None], 300, axis=0)
+    drawn = draw_rates(given, np.full(n, 2000.0), active, np.arange(n) % 7, rng)
+    assert drawn.delta.std() == pytest.approx(cohort_rates.DELTA_SD, rel=0.15)
+    assert drawn.organic.mean() == pytest.approx(0.2, abs=0.005)
+
+
 def test_large_cohorts_with_known_shares_are_solved() -> None:
     n = 90
     share = np.zeros(n)

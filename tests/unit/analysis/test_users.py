@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,6 +126,19 @@ def test_an_effect_that_is_taken_back_gives_negative_users() -> None:
     table = incremental_users(Effects(made), known(made), "campaign", (7,)).table()
     assert table["upper"].iloc[0] < 0
     assert table["prob_positive"].iloc[0] == 0
+
+
+def test_installs_kept_away_are_worth_those_that_came_anyway() -> None:
+    made = posterior(impulse=np.tile([0.7, -0.5, 0.0], (40, 1)))
+    effects = Effects(made)
+    retention = replace(known(made), kept_away={7: np.full((20, 90), 0.5)})
+    users = incremental_users(effects, retention, "post", (7,)).draws[..., 0]
+    for unit, brought in (("p1", True), ("p2", False)):
+        (own,) = (one for one in effects.units("post") if one.name == unit)
+        days, downloads = effects.daily_draws(own)
+        share = retention.shares[7][:, days] if brought else np.full((20, len(days)), 0.5)
+        expected = (downloads[retention.chosen] * retention.installs[:, days] * share).sum(axis=1)
+        np.testing.assert_allclose(users.sel(unit=unit).to_numpy().ravel(), expected, rtol=1e-12)
 
 
 def test_a_series_of_users_needs_no_retention() -> None:
