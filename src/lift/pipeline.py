@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from lift.model.checking import series_days
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 from lift.output.inputs import campaign_of as campaign_of
+from lift.rng import recorded
 
 
 def analyse(
@@ -81,13 +82,14 @@ def analyse(
     settings = SampleSettings(draws, chains, seed, threads)
     check(campaign, spec)
     begun = time.perf_counter()
-    posterior = sampler(campaign, spec, settings, progress)
-    seconds = {"fit": time.perf_counter() - begun}
+    series: dict[int, Posterior] = {}
+    with recorded() as streams:
+        posterior = sampler(campaign, spec, settings, progress)
+        seconds = {"fit": time.perf_counter() - begun}
+        for day in series_days(spec) if campaign.cohorts is not None else ():
+            active = users_campaign(campaign, day, spec.horizon_days)
+            series[day] = sampler(active, spec, settings, progress)
     if campaign.cohorts is not None:
-        series = {
-            day: sampler(users_campaign(campaign, day, spec.horizon_days), spec, settings, progress)
-            for day in series_days(spec)
-        }
         posterior = posterior.with_users(cohorts_of(campaign.cohorts, campaign.markets[0]), series)
         seconds |= {"users": time.perf_counter() - begun - seconds["fit"]} if series else {}
     checked = findings(posterior)
@@ -100,7 +102,7 @@ def analyse(
     return Analysis(
         posterior=posterior,
         spec=spec,
-        manifest=_manifest(campaign, spec, posterior, settings, seconds, truth, command),
+        manifest=_manifest(campaign, spec, posterior, settings, streams, seconds, truth, command),
         campaign=campaign,
         truth=truth,
     )
@@ -134,6 +136,7 @@ def _manifest(
     spec: ModelSpec,
     posterior: Posterior,
     settings: SampleSettings,
+    streams: Collection[str],
     seconds: Mapping[str, float],
     truth: pd.DataFrame | None,
     command: str | None,
@@ -150,6 +153,7 @@ def _manifest(
         chains=settings.chains,
         engine=str(posterior.attrs["engine"]),
         settings={"draws": settings.draws, "chains": settings.chains},
+        streams=streams,
         diagnostics=posterior.sample_stats,
         seconds=seconds,
         notices=campaign.notices,

@@ -38,6 +38,7 @@ def code_digest() -> str:
     return sources_digest(list(PACKAGE.rglob("*.py")), PACKAGE)
 
 
+@lru_cache(maxsize=1)
 def git_commit() -> dict[str, Any] | None:
     """Return the commit that lift's sources are of, and whether they have been changed since.
 
@@ -104,9 +105,10 @@ def machine() -> dict[str, Any]:
     Returns
     -------
     dict
-        Keys system, machine, implementation, cpus, blas; the last a list with library, version,
-        architecture and threads of each BLAS, in a fixed order.
+        Keys system, machine, implementation, cpu (what code is compiled for), cpus and blas; the
+        last a list with library, version, architecture and threads of each, in a fixed order.
     """
+    import llvmlite.binding
     import numpy  # noqa: F401  the libraries must be loaded to be found
     import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_info
@@ -125,6 +127,7 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
         "implementation": sys.implementation.name,
+        "cpu": llvmlite.binding.get_host_cpu_name(),
         "cpus": os.cpu_count(),
         "blas": sorted(libraries, key=lambda library: sorted(map(str, library.items()))),
     }

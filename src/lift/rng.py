@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
+
+_OPENED: ContextVar[set[str] | None] = ContextVar("opened", default=None)
 
 
 def stream(seed: int, *names: str) -> np.random.Generator:
@@ -32,7 +37,27 @@ def stream(seed: int, *names: str) -> np.random.Generator:
     """
     if seed < 0:
         raise ValueError(f"the root seed must be 0 or larger, found {seed}")
+    opened = _OPENED.get()
+    if opened is not None:
+        opened.add("/".join(names))
     digest = hashlib.sha256("\x1f".join(names).encode()).digest()
     words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 32, 4)]
     sequence = np.random.SeedSequence(entropy=seed, spawn_key=tuple(words))
     return np.random.Generator(np.random.PCG64DXSM(sequence))
+
+
+@contextmanager
+def recorded() -> Iterator[set[str]]:
+    """Collect the names of the streams that are opened inside, by the thread that calls this.
+
+    Yields
+    ------
+    set of str
+        The names of each stream, joined by slashes; it grows while the context lasts.
+    """
+    opened: set[str] = set()
+    token = _OPENED.set(opened)
+    try:
+        yield opened
+    finally:
+        _OPENED.reset(token)

@@ -114,3 +114,37 @@ def test_real_data_that_is_not_there_is_left_out_aloud(
     assert f"left out: {experiments[0]} runs on real data" in err
     monkeypatch.setenv("LIFT_DATA_DIR", "somewhere")
     assert "2 of 2 reproduced" in invoke("reproduce", *experiments)[1]
+
+
+def test_verify_compares_numbers_and_result_files(experiments: list[Path]) -> None:
+    folder = experiments[0]
+    script = folder / "run.py"
+    table = '(Path(config["results"]) / "table.csv").write_text(f"{config[\'a\']}\\n")'
+    script.write_text(
+        script.read_text()
+        .replace("def main(config):", f"def main(config):\n    {table}")
+        .replace("from lift", "from pathlib import Path\nfrom lift", 1)
+        .replace('config["results"], config', 'Path(config["results"]) / "units", config')
+    )
+    study.expect(folder, study.run(folder))
+    for old in (folder / "results").glob("*.json"):
+        old.unlink()
+    code, out, _ = invoke("verify", folder)
+    assert code == 0
+    assert out.splitlines() == [
+        "identical: sum: 48, 48",
+        "identical bytes: table.csv",
+        "confirmed: 1 numbers: 1 identical, 0 within their tolerance, 0 differ; "
+        "1 of 1 result files identical",
+    ]
+    config = folder / "config.toml"
+    config.write_text(config.read_text().replace("a = 2", "a = 2.0001"))
+    code, out, _ = invoke("verify", folder)
+    assert code == 0
+    assert "within Monte Carlo error: sum: 48, 48.0024" in out
+    assert "differs: table.csv" in out
+    config.write_text(config.read_text().replace("a = 2.0001", "a = 2.1"))
+    code, out, _ = invoke("verify", folder, "--executor", "local:2")
+    assert code == 1
+    assert "differs: sum: 48, 50.4" in out
+    assert "not confirmed" in out

@@ -53,6 +53,8 @@ def test_workers_and_the_default_of_all_give_the_same_bits(analysis: Analysis) -
     np.testing.assert_array_equal(
         more.posterior.draws["impulse"], analysis.posterior.draws["impulse"]
     )
+    assert more.manifest["streams"] == analysis.manifest["streams"]
+    assert "hyper/chain 1/batch 0" in more.manifest["streams"]
 
 
 def test_workers_that_cannot_be_are_refused() -> None:

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from lift.rng import stream
+from lift.rng import recorded, stream
 
 
 def test_the_same_seed_and_name_give_the_same_numbers() -> None:
@@ -50,6 +50,19 @@ def test_a_negative_seed_is_refused() -> None:
 
 
 def test_another_process_gives_the_same_numbers() -> None:
-    code = "from lift.rng import stream; print(stream(7, 'a', 'ü').random(3).tolist())"
+    code = "from lift.rng import recorded, stream; print(stream(7, 'a', 'ü').random(3).tolist())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(stream(7, "a", "ü").random(3).tolist())
+
+
+def test_the_streams_that_are_opened_inside_are_recorded() -> None:
+    stream(1, "before")
+    with recorded() as outer:
+        stream(1, "post", "p1")
+        with recorded() as inner:
+            stream(2, "inner")
+        stream(1, "post", "p1")
+        stream(1, "post", "p2")
+    stream(1, "after")
+    assert outer == {"post/p1", "post/p2"}
+    assert inner == {"inner"}

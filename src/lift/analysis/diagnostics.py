@@ -55,11 +55,31 @@ class Finding:
 
 def mcse_mean(draws: FloatArray) -> float:
     """Return the Monte Carlo standard error of a mean; draws have shape (chain, draw)."""
+    return mcse(draws, "mean")
+
+
+def mcse(
+    draws: FloatArray, of: Literal["mean", "sd", "quantile"], prob: float | None = None
+) -> float:
+    """Return the Monte Carlo standard error of a number of draws of shape (chain, draw).
+
+    Parameters
+    ----------
+    draws : ndarray, shape (chain, draw)
+    of : "mean", "sd" or "quantile"
+    prob : float, optional
+        Probability of the quantile, in (0, 1).
+
+    Returns
+    -------
+    float
+        0 where all draws are the same.
+    """
     from arviz_stats.base import array_stats
 
     if np.ptp(draws) == 0.0:
         return 0.0
-    return float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean"))
+    return float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method=of, prob=prob))
 
 
 def summary(posterior: Posterior) -> pd.DataFrame:

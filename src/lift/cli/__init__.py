@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from lift.cli import estimands, studies, users
+from lift.cli import estimands, replicate, studies, users
 from lift.cli.commands import app
 
-__all__ = ["app", "estimands", "main", "studies", "users"]
+__all__ = ["app", "estimands", "main", "replicate", "studies", "users"]
 
 
 def main() -> None:

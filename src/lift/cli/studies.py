@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lift.study import Outcome
 
 Folders = Annotated[
-    list[Path], typer.Argument(metavar="EXPERIMENT...", help="Folders, each with a run.py.")
+    list[Path], typer.Argument(metavar="EXPERIMENT", help="Folders, each with a run.py.")
 ]
 Smoke = Annotated[bool, typer.Option("--smoke", help="At small size, in seconds.")]
 Where = Annotated[

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
 from pathlib import Path
 
 import numpy as np
 
-from lift import __version__
+from lift import __version__, provenance
+from lift.provenance import installed
 
 FORMAT = "lift-run/1"
 """The layout of a run directory; a directory with another one is not read."""
@@ -28,10 +26,18 @@ PACKAGES = (
     "pandas",
     "xarray",
     "numba",
+    "llvmlite",
     "arviz",
+    "holidays",
     "pymc",
+    "pytensor",
+    "nutpie",
     "statsmodels",
+    "causalimpact",
     "matplotlib",
+    "pyarrow",
+    "h5netcdf",
+    "h5py",
 )
 """Packages whose versions may change a number or a figure."""
 
@@ -49,6 +55,7 @@ def build(
     chains: int,
     engine: str,
     settings: Mapping[str, object] | None = None,
+    streams: Collection[str] = (),
     diagnostics: Mapping[str, object] | None = None,
     seconds: Mapping[str, float] | None = None,
     notices: Sequence[str] = (),
@@ -72,6 +79,8 @@ def build(
     engine : str
     settings, diagnostics : mapping, optional
         The engine's own settings, and what it found out about its draws.
+    streams : collection of str
+        Names of the random streams of the seed that were drawn from.
     seconds : mapping of stage to float, optional
         Wall time by stage.
     notices : sequence of str
@@ -90,6 +99,7 @@ def build(
     dict
         Plain JSON values, keys in a fixed order.
     """
+    lock = provenance.lock_file()
     moment = (created or datetime.now(UTC)).astimezone(UTC)
     return {
         "format": FORMAT,
@@ -101,6 +111,7 @@ def build(
         "simulated": simulated,
         "command": command,
         "seed": seed,
+        "streams": list(sorted(streams)),
         "draws": draws,
         "chains": chains,
         "engine": {
@@ -112,26 +123,15 @@ def build(
         "spec": {"sha256": digest(spec_toml.encode()), "toml": spec_toml},
         "notices": list(notices),
         "seconds": plain({stage: round(s, 3) for stage, s in (seconds or {}).items()}),
+        "code": {"sha256": provenance.code_digest(), "git": provenance.git_commit()},
+        "lock": None if lock is None else {"file": lock.name, "sha256": digest_file(lock)},
         "versions": {
             "python": platform.python_version(),
             **{package: installed(package) for package in PACKAGES},
         },
-        "platform": {
-            "system": platform.system(),
-            "machine": platform.machine(),
-            "implementation": sys.implementation.name,
-            "cpus": os.cpu_count(),
-        },
+        "platform": plain(provenance.machine()),
         "outputs": {},
     }
-
-
-def installed(package: str) -> str | None:
-    """Return the version of an installed distribution, None where it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def digest(content: bytes) -> str:

@@ -206,11 +206,15 @@ def load(folder: str | Path) -> StoredRun:
         spec = ModelSpec.from_toml(path / SPEC)
     except InputError as error:
         raise RunError(f"{folder}: {SPEC} cannot be read by this version; {error}") from None
-    truth = None
-    if TRUTH in outputs:
-        truth = pd.read_csv(path / TRUTH, dtype={"by": str, "unit": str}, keep_default_na=False)
-        truth["truth"] = truth["truth"].astype(float)
+    truth = read_truth(path) if TRUTH in outputs else None
     return StoredRun(path, Posterior.from_netcdf(path / POSTERIOR), spec, recorded, truth)
+
+
+def read_truth(folder: Path) -> pd.DataFrame:
+    """Return the true effects ``by, unit, truth`` that lie in a run directory."""
+    truth = pd.read_csv(folder / TRUTH, dtype={"by": str, "unit": str}, keep_default_na=False)
+    truth["truth"] = truth["truth"].astype(float)
+    return truth
 
 
 def rewrite_report(folder: str | Path, effects: Effects, findings: Sequence[Finding]) -> Path:

@@ -9,13 +9,14 @@ from lift.study.experiment import (
     run,
     versions,
 )
-from lift.study.resumable import units
+from lift.study.resumable import Progress, units
 
 durable = units
 
 __all__ = [
     "Compared",
     "Outcome",
+    "Progress",
     "durable",
     "expect",
     "read_config",

@@ -145,6 +145,7 @@ def run_manifest() -> dict[str, object]:
         chains=4,
         engine="exact",
         settings={"points": 4096},
+        streams={"order", "hyper/chain 0"},
         diagnostics={"pareto_k": np.float64(0.31), "ess": float("nan")},
         seconds={"fit": 1.23456, "effects": 0.5},
         notices=["1 day is not observed (2026-03-13)"],

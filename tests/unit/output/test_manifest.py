@@ -7,10 +7,22 @@ import json
 import math
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lift.output import manifest
+
+BARE: dict[str, Any] = {
+    "name": "a",
+    "market": "all",
+    "inputs": {},
+    "spec_toml": "",
+    "seed": 1,
+    "draws": 1,
+    "chains": 1,
+    "engine": "exact",
+}
 
 
 def test_manifest_says_what_made_the_run(run_manifest: dict[str, object]) -> None:
@@ -25,6 +37,20 @@ def test_manifest_says_what_made_the_run(run_manifest: dict[str, object]) -> Non
     assert again["versions"]["numpy"] == np.__version__
     assert again["versions"]["python"].startswith("3.")
     assert (again["seed"], again["draws"], again["chains"]) == (7, 4000, 4)
+    assert again["streams"] == ["hyper/chain 0", "order"]
+    assert len(again["code"]["sha256"]) == 64
+    assert again["platform"]["blas"]
+    assert all(one["architecture"] for one in again["platform"]["blas"])
+
+
+def test_manifest_names_lock_and_commit_of_a_clone(repo_root: Path) -> None:
+    built = json.loads(manifest.text(manifest.build(**BARE)))
+    lock = hashlib.sha256((repo_root / "requirements.lock").read_bytes()).hexdigest()
+    assert built["lock"] == {"file": "requirements.lock", "sha256": lock}
+    git = built["code"]["git"]
+    assert (git is not None) == (repo_root / ".git").exists()
+    if git is not None:
+        assert len(git["commit"]) == 40
 
 
 def test_text_is_the_same_each_time_and_ends_in_a_line_feed(
@@ -36,17 +62,7 @@ def test_text_is_the_same_each_time_and_ends_in_a_line_feed(
 
 def test_times_are_written_in_utc() -> None:
     moment = datetime(2026, 5, 1, 14, 0, tzinfo=timezone(timedelta(hours=2)))
-    built = manifest.build(
-        name="a",
-        market="all",
-        inputs={},
-        spec_toml="",
-        seed=1,
-        draws=1,
-        chains=1,
-        engine="exact",
-        created=moment,
-    )
+    built = manifest.build(**BARE, created=moment)
     assert built["created"] == "2026-05-01T12:00:00Z"
 
 

@@ -1,0 +1,150 @@
+"""The command that re-runs a result and says for each number whether it is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lift.cli import printing
+from lift.cli.commands import FINDING, AsJson, Spec, Workers, app
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lift.replication.experiments import ExperimentVerification
+    from lift.replication.rerun import Verification
+
+ResultPath = Annotated[
+    Path,
+    typer.Argument(metavar="RESULT", help="Run directory, archive of lift bundle, or experiment."),
+]
+GivenCampaign = Annotated[
+    Path | None,
+    typer.Option("--campaign", metavar="DIR", help="Campaign; else where the run read it."),
+]
+
+
+@app.command("verify")
+def _verify(
+    result: ResultPath,
+    campaign: GivenCampaign = None,
+    spec: Spec = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Another seed: the same within Monte Carlo error?")
+    ] = None,
+    workers: Workers = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="An experiment at small size.")] = False,
+    executor: Annotated[
+        str, typer.Option(metavar="WHERE", help="What an experiment runs on, such as local:2.")
+    ] = "local:1",
+    as_json: AsJson = False,
+) -> None:
+    """Re-run a result: is each number the same, and why not; exit 1 where one is not."""
+    if (result / "run.py").is_file():
+        from lift.replication.experiments import verify_experiment
+
+        with printing.progress(f"running {result}") as progress:
+            experiment = verify_experiment(
+                result, smoke=smoke, executor=executor, progress=progress
+            )
+        _print_experiment(experiment, as_json=as_json)
+        if not experiment.passed:
+            raise typer.Exit(FINDING)
+        return
+    from lift.replication.rerun import verify_run
+
+    with printing.progress(f"running {result} again") as progress:
+        found = verify_run(
+            result, campaign, spec=spec, seed=seed, workers=workers, progress=progress
+        )
+    _print_run(found, as_json=as_json)
+    if not found.passed:
+        raise typer.Exit(FINDING)
+
+
+def _print_run(found: Verification, *, as_json: bool) -> None:
+    if as_json:
+        printing.json_text(
+            {
+                "run": found.run,
+                "campaign": found.campaign,
+                "passed": found.passed,
+                "verdict": found.verdict(),
+                "asked": found.asked,
+                "changes": [vars(change) for change in found.changes],
+                "numbers": printing.records(found.numbers),
+                "files": found.files,
+            }
+        )
+        return
+    printing.line(f"{found.run} again, from {found.campaign}")
+    if len(found.numbers):
+        printing.plain_table(_by_unit(found))
+    for name, same in found.files.items():
+        printing.line(f"{same}: {name}")
+    if found.asked:
+        printing.line(f"asked for: {found.asked}")
+    for change in found.changes:
+        printing.line(change.text())
+    if not found.changes:
+        printing.line("inputs, prior, seed, code, versions and platform are those of the run")
+    printing.line(found.verdict())
+
+
+def _by_unit(found: Verification) -> pd.DataFrame:
+    """Return one row per unit: its mean on both sides, and its number that is farthest apart."""
+    import pandas as pd
+
+    from lift.analysis.agreement import DIFFERS, IDENTICAL, MISSING, WITHIN
+
+    order = [IDENTICAL, WITHIN, DIFFERS, MISSING]
+    rows = []
+    for (by, unit), own in found.numbers.groupby(["by", "unit"], sort=False):
+        mean = own[own["quantity"] == "mean"].iloc[0]
+        worst = max(own["verdict"], key=order.index)
+        rows.append(
+            {
+                "by": by,
+                "unit": unit,
+                "recorded": mean["recorded"],
+                "found": mean["found"],
+                "farthest, in MCSE": float(own["distance"].max()),
+                "verdict": worst,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _print_experiment(found: ExperimentVerification, *, as_json: bool) -> None:
+    outcome = found.outcome
+    if as_json:
+        printing.json_text(
+            {
+                "experiment": outcome.experiment,
+                "smoke": outcome.smoke,
+                "passed": found.passed,
+                "verdict": found.verdict(),
+                "changes": list(outcome.changes),
+                "numbers": [
+                    {
+                        "name": row.name,
+                        "expected": row.expected,
+                        "got": row.got,
+                        "tolerance": row.tolerance,
+                        "verdict": found.verdict_of(row),
+                    }
+                    for row in outcome.compared
+                ],
+                "files": found.files,
+            }
+        )
+        return
+    for row in outcome.compared:
+        printing.line(f"{found.verdict_of(row)}: {row.name}: {row.expected:g}, {row.got:g}")
+    for name, same in found.files.items():
+        printing.line(f"{same}: {name}")
+    for change in outcome.changes:
+        printing.line(f"other version: {change}")
+    printing.line(found.verdict())
