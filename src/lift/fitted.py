@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from lift.analysis.attribution import attribution_table
+from lift.analysis.convergence import every_finding
 from lift.analysis.counterfactual import curve
-from lift.analysis.diagnostics import Finding, findings
+from lift.analysis.diagnostics import Finding
 from lift.analysis.effects import Effects
 from lift.analysis.hierarchy import contrast_table
 from lift.analysis.identifiability import Identifiability, identifiability, noted_effects
@@ -174,7 +175,7 @@ class Analysis:
     @cached_property
     def findings(self) -> list[Finding]:
         """Outcome of every numerical check of the draws."""
-        return findings(self.posterior)
+        return every_finding(self.effects)
 
     def counterfactual(
         self, without: Sequence[str] | None = None, prob: float = 0.95

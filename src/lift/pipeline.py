@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from lift.analysis.diagnostics import findings
+from lift.analysis.convergence import every_finding
+from lift.analysis.effects import Effects
 from lift.data.campaign import Campaign
 from lift.data.cohorts import cohorts_of, users_campaign
 from lift.engines.base import Progress, SampleSettings
@@ -47,7 +48,7 @@ def analyse(
     spec : ModelSpec, optional
         The default model if not given.
     engine : str
-        ``"exact"``.
+        ``"exact"`` or ``"gibbs"``, see :mod:`lift.engines.limits`.
     draws : int
         Posterior draws over all chains.
     chains : int
@@ -92,7 +93,7 @@ def analyse(
     if campaign.cohorts is not None:
         posterior = posterior.with_users(cohorts_of(campaign.cohorts, campaign.markets[0]), series)
         seconds |= {"users": time.perf_counter() - begun - seconds["fit"]} if series else {}
-    checked = findings(posterior)
+    checked = every_finding(Effects(posterior))
     failed = [finding.text for finding in checked if finding.level == "FAIL"]
     if failed:
         raise DiagnosticsError(

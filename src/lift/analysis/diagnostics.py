@@ -20,6 +20,7 @@ GOOD_ESS, BAD_ESS = 1000.0, 400.0
 GOOD_R_HAT, BAD_R_HAT = 1.01, 1.05
 SCALARS = (
     "noise_sd",
+    "noise_df",
     "level_sd",
     "control_sd",
     "amplitude_sd",
@@ -164,7 +165,24 @@ def _findings(posterior: Posterior) -> list[Finding]:
         ess = float(stats["ess"])
         text = f"effective draws of the hyperparameters: {ess:,.0f} (good >= {GOOD_ESS:,.0f})"
         out.append(Finding(_level(-ess, -GOOD_ESS, -BAD_ESS), "Effective sample size", text))
-    table = summary(posterior)
+    return out + chain_findings(summary(posterior))
+
+
+def chain_findings(table: pd.DataFrame, of: str = "") -> list[Finding]:
+    """Return the worst R-hat, bulk and tail ESS of a table of convergence measures.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns parameter, r_hat, ess_bulk, ess_tail.
+    of : str
+        What the checks' names say after the measure.
+
+    Returns
+    -------
+    list of Finding
+    """
+    out = []
     for column, check, sign, good, bad in (
         ("r_hat", "R-hat", 1.0, GOOD_R_HAT, BAD_R_HAT),
         ("ess_bulk", "Bulk ESS", -1.0, BAD_ESS, BAD_ESS / 4),
@@ -174,8 +192,8 @@ def _findings(posterior: Posterior) -> list[Finding]:
         value = float(worst[column])
         shown = f"{value:.3f}" if column == "r_hat" else f"{value:,.0f}"
         limit = f"< {good}" if sign > 0 else f">= {good:,.0f}"
-        text = f"worst {check}: {shown} at {worst['parameter']} (good {limit})"
-        out.append(Finding(_level(sign * value, sign * good, sign * bad), check, text))
+        text = f"worst {check}{of}: {shown} at {worst['parameter']} (good {limit})"
+        out.append(Finding(_level(sign * value, sign * good, sign * bad), f"{check}{of}", text))
     return out
 
 

@@ -26,6 +26,7 @@ FloatArray = NDArray[np.float64]
 
 HYPERPARAMETERS = (
     "noise_sd",
+    "noise_df",
     "level_sd",
     "control_sd",
     "amplitude_sd",

@@ -17,6 +17,7 @@ from lift.analysis.responses import Responses, read_responses
 from lift.errors import InputError, Problem
 from lift.model.design import SIZE_WINDOW_DAYS
 from lift.model.posterior import Posterior
+from lift.model.scales import AMPLITUDE_DF
 from lift.model.spec import ModelSpec
 from lift.rng import stream
 
@@ -83,12 +84,13 @@ def predict_next(
 
     ``sum_t B (exp(f_t) - 1)`` over the days from the post to the horizon, with ``B`` the downloads
     per day that there would be without it, taken as known (on the linear scale the sum of ``f_t``
-    in downloads), and ``f`` the response of a new post:
-    its group means, its influencer, a deviation of its own from N(0, amplitude_sd), its views, and
-    the kernel of its platform. What the run has not seen is drawn from its prior given the
-    hyperparameters, the same for all next posts that share it, and said in the note: an influencer
-    who is new or posted once, a level of an attribute, a platform's kernel. An attribute that is
-    not given adds no deviation, and views not given count as the reference views, as in the fit.
+    in downloads), and ``f`` the response of a new post: its group means, its influencer, a
+    deviation of its own from N(0, amplitude_sd) (a Student t of that sd where the model has heavy
+    tails), its views, and the kernel of its platform. What the run has not seen is drawn from its
+    prior given the hyperparameters, the same for all next posts that share it, and said in the
+    note: an influencer who is new or posted once, a level of an attribute, a platform's kernel. An
+    attribute that is not given adds no deviation, and views not given count as the reference views,
+    as in the fit.
 
     Parameters
     ----------
@@ -216,7 +218,12 @@ def _amplitude(fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:
     own_sd = fitted.scalar("amplitude_sd")
     out = fitted.group_mean["all"] + 0.0
     if own_sd is not None:
-        out += own_sd * fitted.normals("post", str(row["post_id"]))
+        own = own_sd * fitted.normals("post", str(row["post_id"]))
+        if spec.heavy_tails:
+            rng = stream(fitted.seed, "predict", "tails", str(row["post_id"]))
+            half = AMPLITUDE_DF / 2.0
+            own *= np.sqrt((half - 1.0) / rng.standard_gamma(half, fitted.n_draws))
+        out += own
     for attribute in spec.group_by:
         level = str(row[attribute])
         label = f"{attribute}={level}"

@@ -22,6 +22,7 @@ from lift.engines._points import count_points, lognormal_points
 from lift.engines._states import state_points
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.importance import Weighted, integrate
+from lift.engines.limits import require
 from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.hyper import natural
@@ -234,6 +235,7 @@ def fit_exact(
         If the specification asks for something this engine does not do.
     """
     design = build_design(campaign, spec)
+    require("exact", design)
     model = pack(design, settings.workers)
 
     def target(z: FloatArray) -> FloatArray:

@@ -17,6 +17,7 @@ import pytensor.tensor as pt
 from numpy.typing import NDArray
 from pytensor.scan.basic import scan
 
+from lift.engines.limits import mixtures
 from lift.errors import EngineError
 from lift.model.baseline import Block, weekday_contrasts
 from lift.model.design import Design, PostDesign
@@ -48,9 +49,14 @@ def build_model(design: Design) -> pm.Model:
     Raises
     ------
     EngineError
-        If the design has a state beside the level, a kernel that is not Weibull, or the linear
-        scale.
+        If the design has scale variables, a state beside the level, a kernel that is not Weibull,
+        or the linear scale.
     """
+    if asked := mixtures(design):
+        raise EngineError(
+            f"the PyMC model has normal distributions, found {', '.join(asked)}; "
+            'use engine = "gibbs", or switch it off'
+        )
     others = [design.beyond_level] if design.beyond_level else []
     if design.kernel not in ("weibull", "free"):
         others.append(f'kernel = "{design.kernel}"')

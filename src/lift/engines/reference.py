@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix
+from lift.model.scales import Scales, unit_scales
 from lift.model.state_paths import step_sds
 
 FloatArray = NDArray[np.float64]
 
 
-def moments(design: Design, z: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def moments(
+    design: Design, z: FloatArray, scales: Scales | None = None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return covariance of the observed days, their columns and the coefficients' prior sd.
 
     Parameters
@@ -25,32 +28,38 @@ def moments(design: Design, z: FloatArray) -> tuple[FloatArray, FloatArray, Floa
         With the lognormal likelihood.
     z : ndarray, shape (d,)
         Standard normal coordinates of the hyperparameters.
+    scales : Scales, optional
+        Variance multipliers; all one if not given.
 
     Returns
     -------
     covariance : ndarray, shape (n_observed, n_observed)
-        Of level plus noise: ``start_sd^2 + level_sd^2 min(s, t) + diag(noise)``, and of what
-        else moves in time.
+        Of level plus noise: ``start_sd^2 + level_sd^2 sum_{r < min(s, t)} omega_r`` and on the
+        diagonal ``lambda_t (noise_sd^2 + Poisson part)``; and of what else moves in time.
     columns : ndarray, shape (n_observed, q)
     prior_sd : ndarray, shape (q,)
     """
     values = natural(z[None], design.hypers, design.mix)[0]
+    scales = scales or unit_scales(design)
     days = np.arange(len(design.dates))
+    shifts = np.append(0.0, np.cumsum(scales.level[:-1]))
     level_sd = values[design.position("level_sd")]
     noise_sd = values[design.position("noise_sd")]
-    covariance = design.level_start_sd**2 + level_sd**2 * np.minimum.outer(days, days)
-    covariance += np.diag(design.poisson_variance)
+    covariance = design.level_start_sd**2 + level_sd**2 * np.minimum.outer(shifts, shifts)
+    covariance += np.diag(scales.noise * design.poisson_variance)
     if design.states.ar1:
         apart = np.abs(np.subtract.outer(days, days))
         covariance += noise_sd**2 * values[design.position("noise_phi")] ** apart
     else:
-        covariance += noise_sd**2 * np.eye(len(days))
+        covariance += np.diag(noise_sd**2 * scales.noise)
     covariance += trend_covariance(design, values)
     walked = np.minimum.outer(days, days)
     steps = step_sds(design, values)
     for column, step in zip(design.states.columns.T, steps, strict=True):
         covariance += step**2 * walked * np.outer(column, column)
     columns, prior_sd = design_matrix(design, values)
+    n_fixed = design.fixed.shape[1]
+    prior_sd[n_fixed : n_fixed + len(scales.amplitude)] *= np.sqrt(scales.amplitude)
     seen = design.observed
     return covariance[np.ix_(seen, seen)], columns[seen], prior_sd
 
@@ -84,7 +93,7 @@ def trend_covariance(design: Design, values: FloatArray) -> FloatArray:
     return np.asarray(before @ slopes @ before.T)
 
 
-def log_likelihood(design: Design, z: FloatArray) -> float:
+def log_likelihood(design: Design, z: FloatArray, scales: Scales | None = None) -> float:
     """Return the log likelihood with level and coefficients integrated out, as one normal density.
 
     Parameters
@@ -93,19 +102,23 @@ def log_likelihood(design: Design, z: FloatArray) -> float:
         With the lognormal likelihood.
     z : ndarray, shape (d,)
         Standard normal coordinates of the hyperparameters.
+    scales : Scales, optional
+        Variance multipliers; all one if not given.
 
     Returns
     -------
     float
     """
-    covariance, columns, prior_sd = moments(design, z)
+    covariance, columns, prior_sd = moments(design, z, scales)
     total = covariance + (columns * prior_sd**2) @ columns.T
     y = design.outcome[design.observed]
     _, log_det = np.linalg.slogdet(total)
     return float(-0.5 * (len(y) * np.log(2 * np.pi) + log_det + y @ np.linalg.solve(total, y)))
 
 
-def coefficient_moments(design: Design, z: FloatArray) -> tuple[FloatArray, FloatArray]:
+def coefficient_moments(
+    design: Design, z: FloatArray, scales: Scales | None = None
+) -> tuple[FloatArray, FloatArray]:
     """Return posterior mean and covariance of the coefficients given the hyperparameters.
 
     Parameters
@@ -113,13 +126,15 @@ def coefficient_moments(design: Design, z: FloatArray) -> tuple[FloatArray, Floa
     design : Design
         With the lognormal likelihood.
     z : ndarray, shape (d,)
+    scales : Scales, optional
+        Variance multipliers; all one if not given.
 
     Returns
     -------
     mean : ndarray, shape (q,)
     covariance : ndarray, shape (q, q)
     """
-    covariance, columns, prior_sd = moments(design, z)
+    covariance, columns, prior_sd = moments(design, z, scales)
     whitened = np.linalg.solve(covariance, columns)
     precision = columns.T @ whitened + np.diag(1 / prior_sd**2)
     posterior = np.linalg.inv(precision)

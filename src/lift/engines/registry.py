@@ -7,7 +7,10 @@ from importlib import import_module
 from lift.engines.base import Engine
 from lift.errors import EngineError
 
-ENGINES = {"exact": ("lift.engines.exact", "fit_exact")}
+ENGINES = {
+    "exact": ("lift.engines.exact", "fit_exact"),
+    "gibbs": ("lift.engines.gibbs", "fit_gibbs"),
+}
 
 
 def engine_named(name: str) -> Engine:

@@ -1,4 +1,4 @@
-"""Compile the exact engine's kernels into the cache on disk: ``python -m lift.engines.warm``."""
+"""Compile the engines' kernels into the cache on disk: ``python -m lift.engines.warm``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pandas as pd
 from lift.data.campaign import Campaign
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
+from lift.engines.gibbs import fit_gibbs
 from lift.model.spec import ModelSpec
 
 N_DAYS = 60
@@ -28,6 +29,7 @@ def warm() -> None:
     for setting in settings:
         spec = ModelSpec.model_validate(setting)
         fit_exact(campaign, spec, SampleSettings(draws=100, chains=1))
+    fit_gibbs(campaign, ModelSpec(), SampleSettings(draws=100, chains=1))
 
 
 if __name__ == "__main__":

@@ -98,6 +98,11 @@ class Design:
         Mean share of the response on each day since a post; empty unless the kernel is free.
     unit : float
         Downloads/day that 1 stands for on the linear scale; 1 on the log scale.
+    noise : "normal" or "student_t"
+    level_shifts : bool
+        Steps of the level have Student t tails.
+    heavy_tails : bool
+        Posts' own deviations have Student t tails.
     """
 
     dates: pd.DatetimeIndex
@@ -117,6 +122,9 @@ class Design:
     kernel: str = "weibull"
     free_shares: FloatArray = field(default_factory=lambda: np.empty(0))
     unit: float = 1.0
+    noise: str = "normal"
+    level_shifts: bool = False
+    heavy_tails: bool = False
 
     @property
     def observed(self) -> NDArray[np.bool_]:
@@ -205,6 +213,9 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
         kernel=spec.response.kernel,
         free_shares=free_shares,
         unit=outcome.unit,
+        noise=spec.baseline.noise,
+        level_shifts=spec.baseline.level_shifts,
+        heavy_tails=spec.response.heavy_tails,
     )
 
 
@@ -315,6 +326,9 @@ def _hypers(
         if response.kernel == "free":
             hypers.append(Hyper("free_sd", "exponential", response.free_rate))
     hypers += state_hypers(baseline, states)
+    if baseline.noise == "student_t":
+        shape, rate = baseline.noise_df_shape, baseline.noise_df_rate
+        hypers.append(Hyper("noise_df", "degrees", shape, rate))
     mix = np.eye(len(hypers))
     if n_groups > 1:
         common = response.share_sd**2 / (response.share_sd**2 + response.share_group_sd**2)

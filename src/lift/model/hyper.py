@@ -5,7 +5,7 @@ little about then looks like its prior: round, with light tails, which is what i
 needs. A standard deviation with an exponential prior of rate ``r`` is
 ``F^-1(Phi(z)) = -log(1 - Phi(z)) / r``; a normal one is ``mean + sd z``; a share with a
 Beta(1, b) prior is ``1 - (1 - Phi(z))^(1/b)``, one with a Beta(a, b) prior the inverse of the
-regularised incomplete beta function at ``Phi(z)``.
+regularised incomplete beta function at ``Phi(z)``; degrees of freedom are 2 plus a gamma quantile.
 """
 
 from __future__ import annotations
@@ -15,7 +15,19 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincc, betaincinv, log_ndtr, ndtr, ndtri, ndtri_exp
+from scipy.special import (
+    betainc,
+    betaincc,
+    betaincinv,
+    gammainc,
+    gammaincc,
+    gammainccinv,
+    gammaincinv,
+    log_ndtr,
+    ndtr,
+    ndtri,
+    ndtri_exp,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -28,15 +40,16 @@ class Hyper:
     ----------
     name : str
         Its name in the posterior; the levels of an indexed one share a name.
-    kind : "exponential", "normal" or "beta"
+    kind : "exponential", "normal", "beta" or "degrees"
         Prior family.
     first, second : float
         Rate (and nothing) of an exponential, mean and sd of a normal, shapes ``b`` and ``a`` of a
-        Beta(a, b): with the default of ``second`` it is Beta(1, first).
+        Beta(a, b): with the default of ``second`` it is Beta(1, first); shape and rate of the
+        gamma of degrees of freedom less 2.
     """
 
     name: str
-    kind: Literal["exponential", "normal", "beta"]
+    kind: Literal["exponential", "normal", "beta", "degrees"]
     first: float
     second: float = 1.0
 
@@ -55,7 +68,7 @@ def natural(z: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) -> FloatA
     Returns
     -------
     ndarray, shape (n, d)
-        Positive for exponential priors, in (0, 1) for beta priors.
+        Positive for exponential priors, in (0, 1) for beta priors, above 2 for degrees of freedom.
     """
     out = z @ mix.T
     for i, hyper in enumerate(hypers):
@@ -66,6 +79,10 @@ def natural(z: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) -> FloatA
             out[:, i] = -np.expm1(log_ndtr(-column) / hyper.first)
         elif hyper.kind == "beta":
             out[:, i] = _beta_quantile(column, hyper.second, hyper.first)
+        elif hyper.kind == "degrees":
+            below = gammaincinv(hyper.first, ndtr(np.minimum(column, 0.0)))
+            above = gammainccinv(hyper.first, ndtr(-np.maximum(column, 0.0)))
+            out[:, i] = 2.0 + np.where(column < 0.0, below, above) / hyper.second
         else:
             out[:, i] = hyper.first + hyper.second * column
     return out
@@ -92,6 +109,11 @@ def coordinates(values: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) 
             out[:, i] = -ndtri_exp(hyper.first * np.log1p(-values[:, i]))
         elif hyper.kind == "beta":
             out[:, i] = _beta_coordinate(values[:, i], hyper.second, hyper.first)
+        elif hyper.kind == "degrees":
+            scaled = hyper.second * (values[:, i] - 2.0)
+            lower = gammainc(hyper.first, scaled)
+            upper = gammaincc(hyper.first, scaled)
+            out[:, i] = np.where(lower < 0.5, ndtri(lower), -ndtri(upper))
         else:
             out[:, i] = (values[:, i] - hyper.first) / hyper.second
     return np.linalg.solve(mix, out.T).T

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix
+from lift.model.scales import Scales, draw_scales
 from lift.model.state_paths import autoregression, draw_states
 
 FloatArray = NDArray[np.float64]
@@ -31,6 +32,8 @@ class PriorDraw:
         design's unit).
     log_mean : ndarray, shape (n,)
         Log of the expected downloads per day (linear scale: these over the unit).
+    scales : Scales
+        Variance multipliers; ones where the model is normal.
     """
 
     values: FloatArray
@@ -38,6 +41,7 @@ class PriorDraw:
     amplitude: FloatArray
     log_lift: FloatArray
     log_mean: FloatArray
+    scales: Scales
 
 
 def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> PriorDraw:
@@ -58,8 +62,12 @@ def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> 
     z = rng.standard_normal((1, len(design.hypers)))
     values = natural(z, design.hypers, design.mix)[0]
     columns, prior_sd = design_matrix(design, values)
+    scales = draw_scales(design, values, rng)
+    own = slice(design.fixed.shape[1], design.fixed.shape[1] + len(design.posts.ids))
+    prior_sd[own] *= np.sqrt(scales.amplitude)
     coefficients = prior_sd * rng.standard_normal(len(prior_sd))
     steps = values[design.position("level_sd")] * rng.standard_normal(len(design.dates))
+    steps[1:] *= np.sqrt(scales.level[:-1])
     steps[0] = first_level
     moved = draw_states(design, values, rng)
     posts = design.posts
@@ -75,6 +83,7 @@ def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> 
         amplitude=amplitude,
         log_lift=columns[:, n_fixed : n_fixed + n_posts] * amplitude,
         log_mean=np.cumsum(steps) + columns @ coefficients + moved,
+        scales=scales,
     )
 
 
@@ -96,7 +105,7 @@ def draw_downloads(design: Design, drawn: PriorDraw, rng: np.random.Generator) -
     """
     noise_sd = drawn.values[design.position("noise_sd")]
     if design.likelihood != "negative_binomial":
-        noise = noise_sd * rng.standard_normal(len(drawn.log_mean))
+        noise = noise_sd * np.sqrt(drawn.scales.noise) * rng.standard_normal(len(drawn.log_mean))
         if design.states.ar1:
             phi = float(drawn.values[design.position("noise_phi")])
             noise[1:] *= np.sqrt(1.0 - phi**2)

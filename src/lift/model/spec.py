@@ -105,9 +105,14 @@ class BaselineSpec(_Part):
         Forecasting 16:247).
     week_step_rate : float
         Rate of the exponential prior on ``week_step_sd`` (1/log unit).
-    noise : "normal" or "ar1"
+    noise : "normal", "student_t" or "ar1"
         ``"ar1"``: the noise of a day is ``e_t = phi e_{t-1} + N(0, (1 - phi^2) noise_sd^2)``,
         stationary with sd ``noise_sd``, beside the Poisson part of the variance.
+        ``"student_t"``: the noise of a day is ``s_t`` times a Student t with ``noise_df`` degrees
+        of freedom, scaled to variance one, so that ``noise_sd`` stays its sd and single odd days
+        weigh less: ``eps_t ~ N(0, lambda_t s_t^2)`` with
+        ``lambda_t ~ InvGamma(noise_df / 2, (noise_df - 2) / 2)`` and
+        ``s_t^2 = noise_sd^2 +`` the Poisson part.
     noise_phi_shapes : tuple of float
         Shapes of the beta prior of ``noise_phi``: the default has mean 1/3 and is above 0.66 with
         5 % probability, since what lasts for weeks is the level's.
@@ -117,6 +122,13 @@ class BaselineSpec(_Part):
     control_step_rate : float
         Rate of the exponential priors on ``control_step_sd``, per standard deviation of the
         control (1/log unit).
+    noise_df_shape, noise_df_rate : float
+        Prior ``noise_df - 2 ~ Gamma(shape, rate)`` (Juarez & Steel 2010,
+        doi:10.1198/jbes.2009.07145).
+    level_shifts : bool
+        Let the level jump: ``mu_{t+1} - mu_t ~ N(0, omega_t level_sd^2)`` with
+        ``omega_t ~ InvGamma(3/2, 1/2)``, a Student t with 3 degrees of freedom whose sd is
+        ``level_sd``. A level that jumps easily can take up a post's effect: show both fits.
     """
 
     week: bool = True
@@ -140,7 +152,10 @@ class BaselineSpec(_Part):
     slope_start_sd: PositiveFloat = 0.01
     week_evolves: bool = False
     week_step_rate: PositiveFloat = 300.0
-    noise: Literal["normal", "ar1"] = "normal"
+    noise: Literal["normal", "student_t", "ar1"] = "normal"
+    noise_df_shape: PositiveFloat = 2.0
+    noise_df_rate: PositiveFloat = 0.1
+    level_shifts: bool = False
     noise_phi_shapes: tuple[PositiveFloat, PositiveFloat] = (2.0, 4.0)
     evolving_controls: tuple[str, ...] = ()
     control_step_rate: PositiveFloat = 150.0
@@ -194,6 +209,10 @@ class ResponseSpec(_Part):
         Prior sd of the deviation of a group's mean amplitude (log-lift-days).
     influencer_rate, post_rate : float
         Rates of the exponential priors on the sd over influencers and over posts.
+    heavy_tails : bool
+        A post's own deviation is ``xi_j ~ N(0, kappa_j amplitude_sd^2)`` with
+        ``kappa_j ~ InvGamma(2, 1)``: a Student t with 4 degrees of freedom whose sd is
+        ``amplitude_sd``, so that a post that went viral is pulled less towards the others.
     views_mean, views_sd : float
         Normal prior of the elasticity of the response in views.
     size_exponent : float
@@ -232,6 +251,7 @@ class ResponseSpec(_Part):
     group_sd: PositiveFloat = 0.5
     influencer_rate: PositiveFloat = 3.0
     post_rate: PositiveFloat = 1.5
+    heavy_tails: bool = False
     views_mean: FiniteFloat = 0.6
     views_sd: PositiveFloat = 0.3
     size_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0

@@ -209,6 +209,12 @@ def test_a_state_beside_the_level_is_refused(lognormal_campaign: Campaign) -> No
         build_model(build_design(lognormal_campaign, spec))
 
 
+def test_scale_variables_are_refused(lognormal_campaign: Campaign) -> None:
+    spec = ModelSpec.model_validate({"baseline": {"noise": "student_t"}})
+    with pytest.raises(EngineError, match=r'baseline.noise = "student_t"; use engine = "gibbs"'):
+        build_model(build_design(lognormal_campaign, spec))
+
+
 def test_the_graph_can_be_drawn(lognormal: Design) -> None:
     plates = ModelGraph(build_model(lognormal)).get_plates()
     drawn = {node.var.name for plate in plates for node in plate.variables}

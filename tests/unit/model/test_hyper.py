@@ -70,6 +70,15 @@ def test_beta_quantiles_of_two_shapes_are_those_of_scipy(a: float, b: float) -> 
     np.testing.assert_allclose(values[:, 0], stats.beta.ppf(probs, a, b), rtol=1e-6)
 
 
+def test_degrees_of_freedom_are_two_more_than_a_gamma() -> None:
+    hyper = (Hyper("noise_df", "degrees", 2.0, 0.1),)
+    probs = np.array([1e-10, 0.01, 0.5, 0.99, 1 - 1e-10])
+    z = stats.norm.ppf(probs)[:, None]
+    values = natural(z, hyper, np.eye(1))
+    np.testing.assert_allclose(values[:, 0] - 2, stats.gamma.ppf(probs, 2, scale=10), rtol=1e-6)
+    np.testing.assert_allclose(coordinates(values, hyper, np.eye(1)), z, rtol=1e-6)
+
+
 def test_a_normal_is_shifted_and_scaled() -> None:
     values = natural(np.array([[-1.0], [0.0], [2.0]]), (Hyper("e", "normal", 0.6, 0.3),), np.eye(1))
     np.testing.assert_allclose(values[:, 0], [0.3, 0.6, 1.2])

@@ -1,0 +1,54 @@
+"""Have the chains of a sampler converged for every effect that is reported."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from lift.analysis.diagnostics import Finding, chain_findings, findings, measures
+from lift.analysis.effects import Effects
+
+
+def every_finding(effects: Effects) -> list[Finding]:
+    """Return the outcome of every numerical check of the draws, and of their effects."""
+    return [*findings(effects.posterior), *effect_findings(effects)]
+
+
+def effect_measures(effects: Effects) -> pd.DataFrame:
+    """Return mean, sd and convergence measures of the effect of every post and of the campaign.
+
+    Parameters
+    ----------
+    effects : Effects
+
+    Returns
+    -------
+    DataFrame
+        Columns parameter, mean, sd, ess_bulk, ess_tail, r_hat, mcse_mean, downloads.
+    """
+    posts = effects.draws("post")
+    rows = [
+        {"parameter": f"effect[{post}]", **measures(posts.sel(post=post).to_numpy())}
+        for post in posts["post"].to_numpy()
+    ]
+    whole = effects.draws("campaign").to_numpy().reshape(posts.shape[:2])
+    rows.append({"parameter": "effect[campaign]", **measures(whole)})
+    return pd.DataFrame(rows)
+
+
+def effect_findings(effects: Effects) -> list[Finding]:
+    """Return whether the effects of a Markov chain can be believed; empty for weighted draws.
+
+    Draws of an engine that weighs independent points come in random order, so that these measures
+    say nothing about them that the tail of the weights does not.
+
+    Parameters
+    ----------
+    effects : Effects
+
+    Returns
+    -------
+    list of Finding
+    """
+    if "pareto_k" in effects.posterior.sample_stats:
+        return []
+    return chain_findings(effect_measures(effects), " of the effects")

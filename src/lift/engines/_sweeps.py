@@ -1,0 +1,314 @@
+"""Compiled sweeps of the Gibbs engine.
+
+A sweep moves the hyperparameters with level and coefficients integrated out, draws coefficients and
+level, and then each set of scale variables together with the hyperparameters of its distribution.
+"""
+
+# Types come from numba, from the arrays that the functions are called with.
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.engines._compile import compiled
+from lift.engines._kernels import AMPLITUDE, LEVEL, NOISE, amplitudes, predictor, solve_upper
+from lift.engines._proposals import (
+    JUMPED,
+    JUMPS,
+    WALKED,
+    WALKS,
+    adapt_walk,
+    jump,
+    log_jump,
+    settle,
+)
+from lift.engines._scaled import (
+    Scaled,
+    Work,
+    collapsed,
+    level_by_day,
+    log_upper_tail,
+)
+
+FloatArray = NDArray[np.float64]
+
+N_SCALAR_MOVES = 3
+
+NOISE_STEP, DF_STEP, LEVEL_STEP, AMPLITUDE_STEP = range(4)
+
+
+class Flags(NamedTuple):
+    """Which distributions are Student t, and degrees of freedom where they are fixed."""
+
+    noise: bool
+    level: bool
+    amplitude: bool
+    level_df: float
+    amplitude_df: float
+    df_shape: float
+    df_rate: float
+
+
+class State(NamedTuple):
+    """Where a chain is; every array is changed in place."""
+
+    z: FloatArray
+    log_df: FloatArray
+    scaled: Scaled
+    gamma: FloatArray
+    level: FloatArray
+
+
+class Paths(NamedTuple):
+    """More buffers of one chain."""
+
+    proposed: FloatArray
+    normal: FloatArray
+    kept_a: FloatArray
+    kept_b: FloatArray
+    kept_spread: FloatArray
+    kept_kernels: FloatArray
+    kept_theta: FloatArray
+    amplitude: FloatArray
+    linear: FloatArray
+    filtered: FloatArray
+    variances: FloatArray
+
+
+def paths(work: Work) -> Paths:
+    """Return the buffers that go with those of the likelihood."""
+    n, n_hypers = len(work.noise), len(work.theta)
+    return Paths(
+        proposed=np.zeros(n_hypers),
+        normal=np.zeros(n_hypers),
+        kept_a=np.zeros_like(work.a),
+        kept_b=np.zeros_like(work.b),
+        kept_spread=np.zeros_like(work.spread),
+        kept_kernels=np.zeros_like(work.kernels),
+        kept_theta=np.zeros(n_hypers),
+        amplitude=np.zeros(len(work.gain)),
+        linear=np.zeros(n),
+        filtered=np.zeros(n),
+        variances=np.zeros(n),
+    )
+
+
+@compiled
+def keep(work, scratch):
+    """Remember what the likelihood left at the current point."""
+    # loops, since assigning one array to another takes seconds to compile
+    for i in range(work.b.shape[0]):
+        for k in range(i + 1):
+            scratch.kept_a[i, k] = work.a[i, k]
+        scratch.kept_b[i] = work.b[i]
+        scratch.kept_spread[i] = work.spread[i]
+    for j in range(work.kernels.shape[0]):
+        for k in range(work.kernels.shape[1]):
+            scratch.kept_kernels[j, k] = work.kernels[j, k]
+    for i in range(work.theta.shape[0]):
+        scratch.kept_theta[i] = work.theta[i]
+
+
+@compiled
+def move_hyperparameters(
+    rng, state, problem, prior, jumps, tuning, work, scratch, n_walks, n_jumps, adapt
+):
+    """Move the hyperparameters by Metropolis steps given the scales, all else integrated out."""
+    dim = state.z.shape[0]
+    z = state.z
+    current = collapsed(z, state.scaled, problem, prior, work)
+    for i in range(dim):
+        current -= 0.5 * z[i] * z[i]
+    keep(work, scratch)
+    jump_at = log_jump(z, jumps)
+    for step in range(n_walks + n_jumps):
+        walk = step < n_walks
+        shift = 0.0
+        if walk:
+            for i in range(dim):
+                scratch.normal[i] = rng.standard_normal()
+            for i in range(dim):
+                scratch.proposed[i] = z[i]
+                for k in range(i + 1):
+                    scratch.proposed[i] += tuning.factor[i, k] * scratch.normal[k]
+        else:
+            jump(rng, jumps, scratch.normal, scratch.proposed)
+        jump_to = log_jump(scratch.proposed, jumps)
+        if not walk:
+            shift = jump_at - jump_to
+        value = collapsed(scratch.proposed, state.scaled, problem, prior, work)
+        for i in range(dim):
+            value -= 0.5 * scratch.proposed[i] * scratch.proposed[i]
+        log_chance = value - current + shift
+        accepted = math.log(rng.random()) < log_chance
+        if accepted:
+            for i in range(dim):
+                z[i] = scratch.proposed[i]
+            current = value
+            jump_at = jump_to
+            keep(work, scratch)
+        tuning.counts[WALKS if walk else JUMPS] += 1
+        tuning.counts[WALKED if walk else JUMPED] += accepted
+        if adapt and walk:
+            chance = math.exp(min(0.0, log_chance)) if log_chance > -700.0 else 0.0
+            adapt_walk(tuning, scratch.normal, chance)
+
+
+@compiled
+def draw_linear(rng, state, problem, work, scratch):
+    """Draw coefficients, then the level, given hyperparameters and scales."""
+    b = scratch.kept_b
+    for i in range(b.shape[0]):
+        b[i] += rng.standard_normal()
+    solve_upper(scratch.kept_a, b)
+    for i in range(b.shape[0]):
+        state.gamma[i] = b[i] * scratch.kept_spread[i]
+    p = problem.fixed.shape[1]
+    amplitudes(state.gamma, p, problem.member_index, problem.member_value, scratch.amplitude)
+    predictor(
+        state.gamma, scratch.amplitude, problem.fixed, scratch.kept_kernels, problem.day,
+        scratch.linear,
+    )  # fmt: skip
+    noise_var = scratch.kept_theta[problem.layout[NOISE]] ** 2
+    level_var = scratch.kept_theta[problem.layout[LEVEL]] ** 2
+    for t in range(problem.y.shape[0]):
+        scratch.linear[t] = problem.y[t] - scratch.linear[t]
+        work.noise[t] = state.scaled.noise[t] * (noise_var + problem.poisson_var[t])
+        work.level_var[t] = state.scaled.level[t] * level_var
+    level_by_day(
+        scratch.linear, work.noise, problem.observed, work.level_var, problem.start_var, rng,
+        scratch.filtered, scratch.variances, state.level,
+    )  # fmt: skip
+
+
+@compiled
+def log_student(squared, df):
+    """Return the kernel of the log density of a t of variance one at ``sqrt(squared)``."""
+    return -0.5 * (df + 1.0) * math.log1p(squared / (df - 2.0))
+
+
+@compiled
+def log_student_constant(df):
+    """Return the constant of the log density of a t of variance one, up to ``log(pi) / 2``."""
+    return math.lgamma(0.5 * (df + 1.0)) - math.lgamma(0.5 * df) - 0.5 * math.log(df - 2.0)
+
+
+@compiled
+def log_noise(z, log_df, rate, flags, residuals, problem):
+    """Return the log density of noise sd and degrees of freedom, the days' scales integrated out.
+
+    ``residuals`` are outcome less all that is expected.
+    """
+    sd = -log_upper_tail(z) / rate
+    excess = math.exp(log_df)
+    value = -0.5 * z * z + flags.df_shape * log_df - flags.df_rate * excess
+    constant = log_student_constant(2.0 + excess)
+    for t in range(residuals.shape[0]):
+        if problem.observed[t]:
+            variance = sd * sd + problem.poisson_var[t]
+            squared = residuals[t] * residuals[t] / variance
+            value += constant - 0.5 * math.log(variance) + log_student(squared, 2.0 + excess)
+    return value
+
+
+@compiled
+def log_spread(z, rate, df, values):
+    """Return the log density of an sd with an exponential prior given draws of a t around zero."""
+    sd = -log_upper_tail(z) / rate
+    value = -0.5 * z * z
+    for i in range(values.shape[0]):
+        ratio = values[i] / sd
+        value += log_student(ratio * ratio, df) - math.log(sd)
+    return value
+
+
+@compiled
+def draw_noise_scales(rng, state, flags, problem, prior, tuning, scratch, adapt):
+    """Draw noise sd, degrees of freedom and the days' scales given level and coefficients."""
+    residuals = scratch.linear
+    n = residuals.shape[0]
+    for t in range(n):
+        residuals[t] -= state.level[t]
+    at = problem.layout[NOISE]
+    rate = prior.first[at]
+    log_df = state.log_df
+    current = log_noise(state.z[at], log_df[0], rate, flags, residuals, problem)
+    for _ in range(N_SCALAR_MOVES):
+        for which in range(2):
+            move = math.exp(tuning.log_steps[which]) * rng.standard_normal()
+            z = state.z[at] + (move if which == NOISE_STEP else 0.0)
+            new = log_df[0] + (move if which == DF_STEP else 0.0)
+            value = log_noise(z, new, rate, flags, residuals, problem)
+            chance = math.exp(min(0.0, value - current)) if value > -np.inf else 0.0
+            if rng.random() < chance:
+                state.z[at] = z
+                log_df[0] = new
+                current = value
+            settle(tuning, which, chance, adapt)
+    sd = -log_upper_tail(state.z[at]) / rate
+    excess = math.exp(log_df[0])
+    for t in range(n):
+        if problem.observed[t]:
+            variance = sd * sd + problem.poisson_var[t]
+            half = 0.5 * (excess + residuals[t] * residuals[t] / variance)
+            state.scaled.noise[t] = half / rng.standard_gamma(0.5 * (excess + 3.0))
+
+
+@compiled
+def draw_spread_scales(rng, state, which, at, df, values, prior, tuning, out, adapt):
+    """Draw an sd and the scales of values that are a t around zero."""
+    rate = prior.first[at]
+    current = log_spread(state.z[at], rate, df, values)
+    for _ in range(N_SCALAR_MOVES):
+        z = state.z[at] + math.exp(tuning.log_steps[which]) * rng.standard_normal()
+        value = log_spread(z, rate, df, values)
+        chance = math.exp(min(0.0, value - current)) if value > -np.inf else 0.0
+        if rng.random() < chance:
+            state.z[at] = z
+            current = value
+        settle(tuning, which, chance, adapt)
+    sd = -log_upper_tail(state.z[at]) / rate
+    for i in range(values.shape[0]):
+        ratio = values[i] / sd
+        out[i] = 0.5 * (df - 2.0 + ratio * ratio) / rng.standard_gamma(0.5 * (df + 1.0))
+
+
+@compiled
+def run_sweeps(
+    rng, state, flags, problem, prior, jumps, tuning, work, scratch, n_walks, n_jumps, thin, adapt,
+    zs, log_dfs, gammas,
+):  # fmt: skip
+    """Keep the state after every ``thin`` sweeps, in as many rows as ``zs`` has."""
+    n = state.level.shape[0]
+    p = problem.fixed.shape[1]
+    own = slice(p, p + problem.day.shape[0])
+    for i in range(zs.shape[0]):
+        for _ in range(thin):
+            move_hyperparameters(
+                rng, state, problem, prior, jumps, tuning, work, scratch, n_walks, n_jumps, adapt
+            )
+            draw_linear(rng, state, problem, work, scratch)
+            if flags.noise:
+                draw_noise_scales(rng, state, flags, problem, prior, tuning, scratch, adapt)
+            if flags.level:
+                for t in range(n - 1):
+                    scratch.filtered[t] = state.level[t + 1] - state.level[t]
+                draw_spread_scales(
+                    rng, state, LEVEL_STEP, problem.layout[LEVEL], flags.level_df,
+                    scratch.filtered[: n - 1], prior, tuning, state.scaled.level, adapt,
+                )  # fmt: skip
+            if flags.amplitude:
+                draw_spread_scales(
+                    rng, state, AMPLITUDE_STEP, problem.layout[AMPLITUDE], flags.amplitude_df,
+                    state.gamma[own], prior, tuning, state.scaled.coefficient[own], adapt,
+                )  # fmt: skip
+        for k in range(state.z.shape[0]):
+            zs[i, k] = state.z[k]
+        log_dfs[i] = state.log_df[0]
+        for k in range(state.gamma.shape[0]):
+            gammas[i, k] = state.gamma[k]

@@ -1,0 +1,76 @@
+"""Scale variables: what makes a normal distribution a Student t, as variance multipliers.
+
+A Student t with ``nu`` degrees of freedom and variance one is a normal with variance
+``lambda ~ InvGamma(nu / 2, (nu - 2) / 2)`` (Andrews & Mallows 1974, JRSS-B 36:99).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.model.design import Design
+
+FloatArray = NDArray[np.float64]
+
+SHIFT_DF = 3.0
+"""Degrees of freedom of the steps of a level that may jump."""
+AMPLITUDE_DF = 4.0
+"""Degrees of freedom of posts' own deviations with heavy tails."""
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Variance multipliers; ones where the model has a normal distribution.
+
+    Attributes
+    ----------
+    noise : ndarray, shape (n,)
+        Of the noise of each day.
+    level : ndarray, shape (n,)
+        Of the step of the level from each day to the next; the last is not used.
+    amplitude : ndarray, shape (J,)
+        Of each post's own deviation.
+    """
+
+    noise: FloatArray
+    level: FloatArray
+    amplitude: FloatArray
+
+
+def unit_scales(design: Design) -> Scales:
+    """Return the scales of a model in which everything is normal."""
+    n, n_posts = len(design.dates), len(design.posts.ids)
+    return Scales(np.ones(n), np.ones(n), np.ones(n_posts))
+
+
+def draw_scales(design: Design, values: FloatArray, rng: np.random.Generator) -> Scales:
+    """Return scales drawn from their prior; nothing is drawn for what is normal.
+
+    Parameters
+    ----------
+    design : Design
+    values : ndarray, shape (d,)
+        Hyperparameters on their own scale.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Scales
+    """
+    scales = unit_scales(design)
+    noise, level, amplitude = scales.noise, scales.level, scales.amplitude
+    if design.noise == "student_t":
+        noise = _multipliers(float(values[design.position("noise_df")]), len(noise), rng)
+    if design.level_shifts:
+        level = _multipliers(SHIFT_DF, len(level), rng)
+    if design.heavy_tails:
+        amplitude = _multipliers(AMPLITUDE_DF, len(amplitude), rng)
+    return Scales(noise, level, amplitude)
+
+
+def _multipliers(df: float, n: int, rng: np.random.Generator) -> FloatArray:
+    """Return ``n`` draws of InvGamma(df / 2, (df - 2) / 2), mean one."""
+    return np.asarray((df - 2.0) / 2.0 / rng.standard_gamma(df / 2.0, n))

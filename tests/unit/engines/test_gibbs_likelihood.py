@@ -1,0 +1,99 @@
+"""The compiled likelihood given scale variables against the plain reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_campaigns import campaign, points, rich_campaign
+
+from lift.data.campaign import Campaign
+from lift.engines import reference
+from lift.engines._scaled import buffers, collapsed, hyperparameters
+from lift.engines.gibbs import GibbsModel, advance, as_jumps, new_chain, new_state, pack_gibbs
+from lift.engines.mixture import Mixture
+from lift.model.design import Design, build_design
+from lift.model.hyper import natural
+from lift.model.scales import Scales
+from lift.model.spec import ModelSpec
+
+TAILS = {
+    "baseline": {"noise": "student_t", "level_shifts": True},
+    "response": {"heavy_tails": True},
+}
+DESIGNS: dict[str, tuple[Campaign, dict[str, object]]] = {
+    "everything": (rich_campaign(), TAILS),
+    "one post": (campaign(times=(30.4,)), TAILS),
+    "short window and holes": (
+        rich_campaign(missing=(0, 1, 30, 31, 99)),
+        TAILS | {"response": {"heavy_tails": True, "window_days": 3}},
+    ),
+    "gamma kernel": (
+        rich_campaign(),
+        TAILS | {"response": {"kernel": "gamma", "heavy_tails": True}},
+    ),
+    "linear scale": (rich_campaign(), TAILS | {"scale": "linear"}),
+    "displacement": (
+        rich_campaign(120),
+        TAILS | {"response": {"displacement": True, "heavy_tails": True}},
+    ),
+}
+
+
+@pytest.fixture(params=list(DESIGNS.values()), ids=list(DESIGNS))
+def model(request: pytest.FixtureRequest) -> GibbsModel:
+    data, spec = request.param
+    return pack_gibbs(build_design(data, ModelSpec.model_validate(spec)))
+
+
+def some_scales(design: Design, seed: int) -> Scales:
+    rng = np.random.default_rng(seed)
+    n, n_posts = len(design.dates), len(design.posts.ids)
+    return Scales(*(0.5 / rng.standard_gamma(1.5, size) for size in (n, n, n_posts)))
+
+
+def test_the_likelihood_is_that_of_the_reference(model: GibbsModel) -> None:
+    design, k = model.design, len(model.prior.kinds)
+    p, n_posts = design.fixed.shape[1], len(design.posts.ids)
+    for seed, z in enumerate(np.vstack([points(k, 6), points(k, 3, spread=2.5)])):
+        scales = some_scales(design, seed)
+        state = new_state(model, z)
+        state.scaled.noise[:] = scales.noise
+        state.scaled.level[:] = scales.level
+        state.scaled.coefficient[p : p + n_posts] = scales.amplitude
+        got = collapsed(z, state.scaled, model.problem, model.prior, buffers(model.problem, k))
+        # the degrees of freedom come last and do not enter given the scales
+        wanted = reference.log_likelihood(design, np.append(z, 0.3), scales)
+        np.testing.assert_allclose(got, wanted, rtol=1e-8)
+
+
+def test_hyperparameters_are_those_of_the_model(model: GibbsModel) -> None:
+    design, k = model.design, len(model.prior.kinds)
+    out = np.empty(k)
+    for z in np.vstack([points(k, 20, spread=3.0), np.full((1, k), 30.5), np.full((1, k), -9.0)]):
+        hyperparameters(z, model.prior, out)
+        wanted = natural(np.append(z, 0.0)[None], design.hypers, design.mix)[0, :k]
+        np.testing.assert_allclose(out, wanted, rtol=1e-6 if z[0] == 30.5 else 1e-10)
+
+
+def test_coefficients_have_the_conditional_moments() -> None:
+    """With steps of no size the hyperparameters stay, and the scales of a normal model are kept."""
+    data = rich_campaign()
+    model = pack_gibbs(build_design(data, ModelSpec()))
+    design, k = model.design, len(model.prior.kinds)
+    z = points(k, 1, seed=3, spread=0.5)[0]
+    chain = new_chain(model, z, np.eye(k), np.random.default_rng(4))
+    chain.tuning.factor[:] = 0.0
+    far = Mixture(np.ones(1), np.full((1, k), 60.0), np.eye(k)[None])
+    scales = some_scales(design, 5)
+    p, n_posts = design.fixed.shape[1], len(design.posts.ids)
+    chain.state.scaled.noise[:] = scales.noise
+    chain.state.scaled.level[:] = scales.level
+    chain.state.scaled.coefficient[p : p + n_posts] = scales.amplitude
+    n = 4000
+    zs, _, gammas = advance(model, chain, as_jumps(far), n)
+    np.testing.assert_array_equal(zs, np.broadcast_to(z, zs.shape))
+    mean, covariance = reference.coefficient_moments(design, z, scales)
+    sd = np.sqrt(np.diag(covariance))
+    # 5 standard errors of a mean and of a variance of n independent draws
+    assert np.abs((gammas.mean(axis=0) - mean) / sd).max() < 5 / np.sqrt(n)
+    assert np.abs(gammas.var(axis=0) / sd**2 - 1).max() < 5 * np.sqrt(2 / n)
