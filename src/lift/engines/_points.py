@@ -10,6 +10,7 @@ from lift.engines._compile import compiled
 from lift.engines._kernels import (
     DISPLACEMENT,
     FIRST_DAY,
+    FLATTEST,
     LEVEL,
     LOG_2PI,
     NEWTON_MAX_STEP,
@@ -184,8 +185,11 @@ def count_points(
                     expected = math.exp(eta[t])
                     share = expected / size
                     information = (y[t] / size + 1.0) * expected / (1.0 + share) ** 2
+                    slope = (y[t] - expected) / (1.0 + share)
+                    if slope < 0.0:
+                        information = max(information, slope * slope / FLATTEST)
                     noise[t] = 1.0 / information
-                    pseudo[t] = eta[t] + (y[t] - expected) / (1.0 + share) * noise[t] - centre
+                    pseudo[t] = eta[t] + slope * noise[t] - centre
             value = _collapse(
                 pseudo, noise, observed, fixed, kernels, day, level_var, start_var,
                 member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
