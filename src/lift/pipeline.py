@@ -48,7 +48,9 @@ def analyse(
     spec : ModelSpec, optional
         The default model if not given.
     engine : str
-        ``"exact"`` or ``"gibbs"``, see :mod:`lift.engines.limits`.
+        ``"exact"`` or ``"gibbs"``, see :mod:`lift.engines.limits`; ``"pymc"`` (the no-U-turn
+        sampler: slower, and unrelated code); ``"statsmodels"`` (maximum likelihood: confidence
+        intervals, nothing pooled).
     draws : int
         Posterior draws over all chains.
     chains : int

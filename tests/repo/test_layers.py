@@ -31,26 +31,34 @@ LAYERS = {
     "lift.analysis": 4,
     "lift.output": 5,
     "lift.fitted": 6,
+    "lift.compare": 6,
     "lift.pipeline": 6,
     "lift.replication": 6,
     "lift.study": 6,
     "lift.cli": 7,
 }
 
+PYMC = (
+    "lift.engines.pymc",
+    "lift.engines.pymc_level",
+    "lift.engines.pymc_model",
+    "lift.engines.pymc_scale",
+)
+
 # Heavy packages, and the modules (with all below them) that may import them, at any depth.
 HEAVY = {
     "arviz": (),
-    "arviz_base": ("lift.analysis.diagnostics",),
+    "arviz_base": (),
     "arviz_plots": (),
-    "arviz_stats": ("lift.analysis.diagnostics", "lift.engines.pymc", "lift.impact.tables"),
+    "arviz_stats": ("lift.analysis.diagnostics", "lift.impact.tables"),
     "causalimpact": ("lift.engines.causalimpact",),
     "dask": (),
     "distributed": ("lift.execution",),
     "matplotlib": ("lift.output.figures", "lift.impact.plot", "lift.impact.causal_impact"),
     "numba": ("lift.engines", "lift.impact", "lift.analysis._kernels"),
     "nutpie": ("lift.engines.pymc",),
-    "pymc": ("lift.engines.pymc", "lift.engines.pymc_model"),
-    "pytensor": ("lift.engines.pymc", "lift.engines.pymc_model"),
+    "pymc": PYMC,
+    "pytensor": PYMC,
     "statsmodels": ("lift.engines.statsmodels", "lift.engines.causalimpact"),
 }
 

@@ -51,4 +51,5 @@ def effect_findings(effects: Effects) -> list[Finding]:
     """
     if "pareto_k" in effects.posterior.sample_stats:
         return []
-    return chain_findings(effect_measures(effects), " of the effects")
+    strict = "divergences" in effects.posterior.sample_stats
+    return chain_findings(effect_measures(effects), " of the effects", strict=strict)

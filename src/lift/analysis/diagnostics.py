@@ -95,12 +95,16 @@ def summary(posterior: Posterior) -> pd.DataFrame:
     DataFrame
         Columns parameter, mean, sd, ess_bulk, ess_tail, r_hat, mcse_mean; rank-normalised split
         R-hat and ESS (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021, doi:10.1214/20-BA1221).
+        What the engine took as known has no row.
     """
     rows = []
+    known = str(posterior.sample_stats.get("at_boundary", ""))
     for name in SCALARS:
         if name not in posterior.draws:
             continue
         for label, values in _scalars(posterior.draws[name]):
+            if name in known and np.ptp(values) == 0.0:
+                continue
             rows.append({"parameter": label, **measures(values)})
     return pd.DataFrame(rows)
 
@@ -165,10 +169,15 @@ def _findings(posterior: Posterior) -> list[Finding]:
         ess = float(stats["ess"])
         text = f"effective draws of the hyperparameters: {ess:,.0f} (good >= {GOOD_ESS:,.0f})"
         out.append(Finding(_level(-ess, -GOOD_ESS, -BAD_ESS), "Effective sample size", text))
-    return out + chain_findings(summary(posterior))
+    strict = "divergences" in stats
+    if strict:
+        divergences = int(stats["divergences"])
+        text = f"divergent transitions: {divergences:,} (good 0)"
+        out.append(Finding(_level(divergences, 0.0, 0.0), "Divergences", text))
+    return out + chain_findings(summary(posterior), strict=strict)
 
 
-def chain_findings(table: pd.DataFrame, of: str = "") -> list[Finding]:
+def chain_findings(table: pd.DataFrame, of: str = "", *, strict: bool = False) -> list[Finding]:
     """Return the worst R-hat, bulk and tail ESS of a table of convergence measures.
 
     Parameters
@@ -177,6 +186,9 @@ def chain_findings(table: pd.DataFrame, of: str = "") -> list[Finding]:
         Columns parameter, r_hat, ess_bulk, ess_tail.
     of : str
         What the checks' names say after the measure.
+    strict : bool
+        Fail at once where the measure is not good: the gates of Hamiltonian chains, whose
+        divergences are counted too (Vehtari et al. 2021, doi:10.1214/20-BA1221).
 
     Returns
     -------
@@ -193,7 +205,8 @@ def chain_findings(table: pd.DataFrame, of: str = "") -> list[Finding]:
         shown = f"{value:.3f}" if column == "r_hat" else f"{value:,.0f}"
         limit = f"< {good}" if sign > 0 else f">= {good:,.0f}"
         text = f"worst {check}{of}: {shown} at {worst['parameter']} (good {limit})"
-        out.append(Finding(_level(sign * value, sign * good, sign * bad), f"{check}{of}", text))
+        limits = (sign * good, sign * (good if strict else bad))
+        out.append(Finding(_level(sign * value, *limits), f"{check}{of}", text))
     return out
 
 

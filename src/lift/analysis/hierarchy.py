@@ -58,8 +58,8 @@ CONTRAST_COLUMNS = (
 def attributes(posterior: Posterior) -> dict[str, list[str]]:
     """Return the attributes that have levels in the model, with their levels."""
     out: dict[str, list[str]] = {}
-    for label in posterior.draws["group"].to_numpy():
-        attribute, found, level = str(label).partition("=")
+    for label in posterior.groups:
+        attribute, found, level = label.partition("=")
         if found:
             out.setdefault(attribute, []).append(level)
     return out

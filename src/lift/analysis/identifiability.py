@@ -150,7 +150,10 @@ def noted_effects(posterior: Posterior, spec: ModelSpec) -> Effects:
     Returns
     -------
     Effects
+        Without such notes where posts are not pooled: nothing is known of a prior then.
     """
+    if "group" not in posterior.draws:
+        return Effects(posterior)
     posts = identifiability(posterior, spec).posts
     return Effects(posterior, dict(zip(posts["post"], posts["note"], strict=True)))
 

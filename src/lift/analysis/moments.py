@@ -69,10 +69,11 @@ def group_membership(posterior: Posterior) -> FloatArray:
     Raises
     ------
     RunError
-        If the run does not store an attribute that its model groups posts by.
+        If the run does not store an attribute that its model groups posts by, or its engine does
+        not pool posts.
     """
     posts = posterior.posts
-    labels = [str(label) for label in posterior.draws["group"].to_numpy()]
+    labels = posterior.groups
     columns: list[FloatArray] = []
     for label in labels:
         attribute, _, level = label.partition("=")
@@ -101,13 +102,14 @@ def amplitude_moments(posterior: Posterior, spec: ModelSpec) -> AmplitudeMoments
     Raises
     ------
     RunError
-        If the run does not store an attribute that its model groups posts by.
+        If the run does not store an attribute that its model groups posts by, or its engine does
+        not pool posts.
     """
     draws = posterior.draws
     amplitude = flat_draws(draws["amplitude"])
     membership = group_membership(posterior)
     sd = np.full(membership.shape[1], spec.response.group_sd)
-    sd[[str(label) == OVERALL for label in draws["group"].to_numpy()]] = spec.response.mean_sd
+    sd[[label == OVERALL for label in posterior.groups]] = spec.response.mean_sd
     prior = (membership * sd**2) @ membership.T
     prior += np.mean(flat_draws(draws["amplitude_sd"]) ** 2) * np.eye(len(membership))
     if "influencer_effect" in draws:

@@ -206,8 +206,8 @@ def _checked(posterior: Posterior, posts: pd.DataFrame) -> pd.DataFrame:
 
 def _read(posterior: Posterior, spec: ModelSpec, seed: int) -> _Fitted:
     draws = posterior.draws
+    labels = posterior.groups
     means = flat_draws(draws["group_mean"])
-    labels = [str(label) for label in draws["group"].to_numpy()]
     by_label = {label: means[:, i] for i, label in enumerate(labels)}
     return _Fitted(draws, posterior.posts, spec, seed, len(means), by_label)
 

@@ -1,9 +1,7 @@
 """The model as a PyMC model, written to be read and to be changed.
 
-It shares with the exact engine the arrays of the design and nothing of its algebra. Lognormal
-downloads have the level integrated out by a Kalman filter in PyTensor: their noise has a Poisson
-part that differs from day to day, so the sine transform does not decorrelate them. Counts have the
-level as a latent random walk by frequency.
+It shares with the exact engine the arrays of the design and nothing of its algebra. What becomes of
+the level is in :mod:`lift.engines.pymc_level`.
 """
 
 from __future__ import annotations
@@ -15,9 +13,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.scan.basic import scan
 
 from lift.engines.limits import mixtures
+from lift.engines.pymc_level import latent_level_counts, marginal_level
+from lift.engines.pymc_scale import ScaledNormal, guesses
 from lift.errors import EngineError
 from lift.model.baseline import Block, weekday_contrasts
 from lift.model.design import Design, PostDesign
@@ -32,8 +31,9 @@ type Tensor = Any
 def build_model(design: Design) -> pm.Model:
     """Return the PyMC model of a design.
 
-    Variables that the posterior of lift has too bear the same names and dims. Small deviations are
-    non-centred: ``own_z`` and ``influencer_z`` are standard normal.
+    Variables that the posterior of lift has too bear the same names and dims. Amplitudes,
+    influencers and control coefficients are sampled in the coordinates of
+    :mod:`lift.engines.pymc_scale`.
 
     Parameters
     ----------
@@ -44,13 +44,14 @@ def build_model(design: Design) -> pm.Model:
     pymc.Model
         Dims date, observed_date, weekday, contrast, harmonic, holiday, control, post, lag, group,
         influencer, kernel_group and frequency, as far as the design has them. The observed
-        variable is ``log_downloads`` (less its median) or ``downloads``.
+        variable is ``log_downloads`` (less its median) or, for counts and on the linear scale,
+        ``downloads``.
 
     Raises
     ------
     EngineError
-        If the design has scale variables, a state beside the level, a kernel that is not Weibull,
-        or the linear scale.
+        If the design has scale variables, a state beside the level or a kernel that is not
+        Weibull.
     """
     if asked := mixtures(design):
         raise EngineError(
@@ -60,11 +61,9 @@ def build_model(design: Design) -> pm.Model:
     others = [design.beyond_level] if design.beyond_level else []
     if design.kernel not in ("weibull", "free"):
         others.append(f'kernel = "{design.kernel}"')
-    if design.linear:
-        others.append('scale = "linear"')
     if others:
         raise EngineError(
-            "the PyMC model has a local level, no other state, a Weibull kernel and the log scale, "
+            "the PyMC model has a local level, no other state and a Weibull kernel, "
             f'found {", ".join(others)}; use engine = "exact", or switch it off'
         )
     with pm.Model(coords=_coords(design)) as model:
@@ -75,71 +74,11 @@ def build_model(design: Design) -> pm.Model:
             expected = expected + block.columns @ _coefficients(design, block)
         if design.posts.ids:
             expected = expected + _responses(design)
-        if design.likelihood == "lognormal":
-            _lognormal(design, expected, noise_sd, level_sd)
+        if design.likelihood == "negative_binomial":
+            latent_level_counts(design, expected, noise_sd, level_sd)
         else:
-            _counts(design, expected, noise_sd, level_sd)
+            marginal_level(design, expected, noise_sd, level_sd)
     return model
-
-
-def local_level_logp(
-    value: Tensor,
-    expected: Tensor,
-    noise_variance: Tensor,
-    step_variance: Tensor,
-) -> Tensor:
-    """Return the log density of a random walk plus independent noise, the walk integrated out.
-
-    The Kalman filter of the local level (Durbin & Koopman 2012, ch. 2).
-
-    Parameters
-    ----------
-    value, expected : tensor, shape (n,)
-        The series, and its mean apart from the random walk.
-    noise_variance : tensor, shape (n,)
-        Variance of the noise of each value.
-    step_variance : tensor, shape (n,)
-        Variance by which the random walk moved before each value; the first is the variance of
-        the first level, whose mean is 0.
-
-    Returns
-    -------
-    tensor, shape ()
-    """
-
-    def one_day(
-        residual: Tensor,
-        noise: Tensor,
-        step: Tensor,
-        level: Tensor,
-        variance: Tensor,
-    ) -> Sequence[Tensor]:
-        ahead = variance + step
-        total = ahead + noise
-        gain = ahead / total
-        error = residual - level
-        log_density = -0.5 * (pt.log(2 * np.pi * total) + error**2 / total)
-        return level + gain * error, (1 - gain) * ahead, log_density
-
-    zero = pt.constant(np.float64(0.0))
-    _, _, log_densities = scan(
-        one_day,
-        sequences=[value - expected, noise_variance, step_variance],
-        outputs_info=[zero, zero, None],
-        return_updates=False,
-    )
-    return log_densities.sum()
-
-
-def _local_level(
-    expected: Tensor,
-    noise_variance: Tensor,
-    step_variance: Tensor,
-    size: Tensor,  # noqa: ARG001 - the one series that there is
-) -> Tensor:
-    """Return a draw of what :func:`local_level_logp` is the density of, for predictive checks."""
-    level = pt.cumsum(pm.Normal.dist(0.0, pt.sqrt(step_variance)))
-    return pm.Normal.dist(expected + level, pt.sqrt(noise_variance))
 
 
 def _coords(design: Design) -> dict[str, Sequence[Any]]:
@@ -150,7 +89,7 @@ def _coords(design: Design) -> dict[str, Sequence[Any]]:
         "date": days,
         "observed_date": [days[i] for i in np.flatnonzero(design.observed)],
     }
-    if design.likelihood != "lognormal":
+    if design.likelihood == "negative_binomial":
         coords["frequency"] = range(1, len(days))
     for block in design.blocks:
         coords[_dim(block)] = list(block.labels)
@@ -191,17 +130,27 @@ def _prior(design: Design, name: str) -> Tensor | None:
     return pm.Normal(name, first, second)
 
 
+def coefficient_name(block: Block) -> str:
+    """Return the name of the free variable that holds a baseline component's coefficients."""
+    dim = _dim(block)
+    if block.name == "week":
+        return "week_contrast"
+    return block.name if dim != block.name else f"{block.name}_effect"
+
+
 def _coefficients(design: Design, block: Block) -> Tensor:
     """Return the coefficients of one baseline component."""
     dim = _dim(block)
     if block.name == "control":
-        return pm.Normal("control_effect", 0.0, _prior(design, "control_sd"), dims=dim)
+        guess = guesses(design)
+        scaled = ScaledNormal(guess.control, guess.control_error)
+        sd = _prior(design, "control_sd")
+        return pm.Normal("control_effect", 0.0, sd, dims=dim, default_transform=scaled)
     if block.name == "week":
         contrast = pm.Normal("week_contrast", 0.0, block.prior_sd, dims=dim)
         pm.Deterministic("week", weekday_contrasts() @ contrast, dims="weekday")
         return contrast
-    name = block.name if dim != block.name else f"{block.name}_effect"
-    return pm.Normal(name, 0.0, block.prior_sd, dims=dim)
+    return pm.Normal(coefficient_name(block), 0.0, block.prior_sd, dims=dim)
 
 
 def _responses(design: Design) -> Tensor:
@@ -225,14 +174,17 @@ def _amplitudes(design: Design, posts: PostDesign) -> Tensor:
     """Return the amplitudes: group means, the influencer's deviation and the post's own."""
     group_mean = pm.Normal("group_mean", 0.0, posts.group_sd, dims="group")
     mean = posts.membership @ group_mean
-    influencer_sd = _prior(design, "influencer_sd")
-    if influencer_sd is not None:
-        z = pm.Normal("influencer_z", 0.0, 1.0, dims="influencer")
-        effect = pm.Deterministic("influencer_effect", influencer_sd * z, dims="influencer")
+    guess = guesses(design)
+    if (sd := _prior(design, "influencer_sd")) is not None:
+        scaled = ScaledNormal(guess.influencer, guess.influencer_error)
+        effect = pm.Normal(
+            "influencer_effect", 0.0, sd, dims="influencer", default_transform=scaled
+        )
         people = np.equal.outer(posts.influencer, np.arange(len(posts.influencers)))
         mean = mean + people.astype(np.float64) @ effect
-    own = _prior(design, "amplitude_sd") * pm.Normal("own_z", 0.0, 1.0, dims="post")
-    return pm.Deterministic("amplitude", mean + own, dims="post")
+    scaled = ScaledNormal(guess.amplitude, guess.amplitude_error)
+    sd = _prior(design, "amplitude_sd")
+    return pm.Normal("amplitude", mean, sd, dims="post", default_transform=scaled)
 
 
 def _kernels(design: Design, posts: PostDesign) -> Tensor:
@@ -270,66 +222,3 @@ def _first_day(design: Design) -> Tensor:
     common = pm.Normal("first_day_common", hyper.first, hyper.second * np.sqrt(correlation))
     sd = hyper.second * np.sqrt(1.0 - correlation)
     return pm.Normal("first_day", common, sd, dims="kernel_group")
-
-
-def _lognormal(design: Design, expected: Tensor, noise_sd: Tensor, level_sd: Tensor) -> None:
-    """Add the log downloads of the observed days, the level integrated out."""
-    seen = np.flatnonzero(design.observed)
-    # days that the level walked since the day before that was observed
-    days = np.diff(seen, prepend=0)
-    start = np.where(np.arange(len(seen)) == 0, design.level_start_sd**2, 0.0)
-    pm.CustomDist(
-        "log_downloads",
-        expected[seen],
-        noise_sd**2 + design.poisson_variance[seen],
-        start + level_sd**2 * days,
-        dist=_local_level,
-        logp=local_level_logp,
-        signature="(n),(n),(n)->(n)",
-        observed=design.outcome[seen],
-        dims="observed_date",
-    )
-
-
-def _counts(design: Design, expected: Tensor, noise_sd: Tensor, level_sd: Tensor) -> None:
-    """Add the counts of the observed days around a latent level.
-
-    Steps of a random walk that are independent with equal variance have cosine waves of the walk
-    that are independent, with an sd that falls with their frequency. Days tell much about slow
-    waves and little about fast ones, so that the waves stay almost independent in the posterior;
-    the steps would not.
-    """
-    waves = cosine_waves(len(design.dates))
-    z = pm.Normal("level_z", 0.0, 1.0, dims="frequency")
-    wave = level_sd * (waves @ z)
-    # the first level is normal about the centre; in terms of the walk's mean that is
-    start_sd = np.float64(design.level_start_sd)
-    mean = pm.Normal("level_mean", design.center - wave[0], start_sd)
-    level = pm.Deterministic("level", mean + wave, dims="date")
-    seen = np.flatnonzero(design.observed)
-    pm.NegativeBinomial(
-        "downloads",
-        mu=pt.exp(level + expected)[seen],
-        alpha=noise_sd**-2,
-        observed=design.outcome[seen].astype(np.int64),
-        dims="observed_date",
-    )
-
-
-def cosine_waves(n_days: int) -> FloatArray:
-    """Return the waves of a random walk with steps of variance 1.
-
-    Parameters
-    ----------
-    n_days : int
-
-    Returns
-    -------
-    ndarray, shape (n_days, n_days - 1)
-        Columns sum to zero. Weighted by independent standard normal numbers they add up to a
-        random walk less its mean: they are the eigenvectors of the covariance of that (type II
-        cosine transform), times the roots of the eigenvalues.
-    """
-    k = np.arange(1, n_days)
-    waves = np.cos(np.pi * k * (np.arange(n_days)[:, None] + 0.5) / n_days) * np.sqrt(2.0 / n_days)
-    return np.asarray(waves / (2.0 * np.sin(0.5 * np.pi * k / n_days)))

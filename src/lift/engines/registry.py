@@ -5,12 +5,18 @@ from __future__ import annotations
 from importlib import import_module
 
 from lift.engines.base import Engine
+from lift.engines.windows import WindowEngine
 from lift.errors import EngineError
 
 ENGINES = {
     "exact": ("lift.engines.exact", "fit_exact"),
     "gibbs": ("lift.engines.gibbs", "fit_gibbs"),
+    "pymc": ("lift.engines.pymc", "fit_pymc"),
+    "statsmodels": ("lift.engines.statsmodels", "fit_statsmodels"),
 }
+"""Those that return a posterior."""
+WINDOW_ENGINES = {"causalimpact": ("lift.engines.causalimpact", "fit_windows")}
+"""Those that look at one post at a time and return no posterior."""
 
 
 def engine_named(name: str) -> Engine:
@@ -24,10 +30,37 @@ def engine_named(name: str) -> Engine:
     Raises
     ------
     EngineError
-        If there is no engine of that name.
+        If there is no engine of that name, or it returns no posterior.
     """
+    if name in WINDOW_ENGINES:
+        raise EngineError(
+            f"the engine {name!r} looks at one post at a time and has no joint posterior to "
+            f"analyse; set it beside another with lift compare RUN --engines exact,{name}"
+        )
     if name not in ENGINES:
         raise EngineError(f"the engine must be one of {', '.join(ENGINES)}, found {name!r}")
     module, function = ENGINES[name]
     found: Engine = getattr(import_module(module), function)
+    return found
+
+
+def window_engine_named(name: str) -> WindowEngine:
+    """Return an engine that looks at one post at a time.
+
+    Parameters
+    ----------
+    name : str
+        One of ``WINDOW_ENGINES``.
+
+    Raises
+    ------
+    EngineError
+        If there is none of that name.
+    """
+    if name not in WINDOW_ENGINES:
+        raise EngineError(
+            f"an engine of single posts must be one of {', '.join(WINDOW_ENGINES)}, found {name!r}"
+        )
+    module, function = WINDOW_ENGINES[name]
+    found: WindowEngine = getattr(import_module(module), function)
     return found

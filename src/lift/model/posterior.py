@@ -119,6 +119,22 @@ class Posterior:
         """What was fitted: campaign, market, engine, seed, horizon_days, window_days."""
         return {str(key): value for key, value in self.tree.attrs.items()}
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The overall mean and the groups that the model pools posts by.
+
+        Raises
+        ------
+        RunError
+            If the engine does not pool posts.
+        """
+        if "group" not in self.draws:
+            raise RunError(
+                "this needs the means that posts are pooled towards, and the engine "
+                f'{self.attrs.get("engine")!r} does not pool them; fit with engine = "exact"'
+            )
+        return tuple(str(label) for label in self.draws["group"].to_numpy())
+
     def to_netcdf(self, path: str | Path) -> None:
         """Write the tree as one netCDF-4 file that xarray and ArviZ open.
 
@@ -241,8 +257,9 @@ def assemble(
         means = coefficients[..., n_fixed + n_posts :]
         n_groups = len(posts.groups)
         amplitude = own + means[..., :n_groups] @ posts.membership.T
-        data["group_mean"] = ((*dims, "group"), means[..., :n_groups])
-        coords["group"] = list(posts.groups)
+        if n_groups:
+            data["group_mean"] = ((*dims, "group"), means[..., :n_groups])
+            coords["group"] = list(posts.groups)
         if posts.influencers:
             people = means[..., n_groups:]
             data["influencer_effect"] = ((*dims, "influencer"), people)

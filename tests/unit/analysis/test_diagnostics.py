@@ -69,6 +69,40 @@ def test_an_engine_without_weights_has_no_such_checks() -> None:
     assert checks == ["R-hat", "Bulk ESS", "Tail ESS"]
 
 
+@pytest.mark.parametrize(("divergences", "wanted"), [(0, "PASS"), (1, "FAIL")])
+def test_no_transition_of_a_chain_may_diverge(divergences: int, wanted: str) -> None:
+    assert level(made({"divergences": divergences}), "Divergences") == wanted
+
+
+def test_chains_are_held_to_stricter_gates() -> None:
+    """What is for review in weighted draws fails in a Markov chain, in effects too."""
+    impulse = np.random.default_rng(10).normal(size=(N, 2))
+    impulse[: N // 2, 0] += 0.35
+    assert level(made(impulse=impulse), "R-hat") == "REVIEW"
+    assert level(made({"divergences": 0}, impulse=impulse), "R-hat") == "FAIL"
+    slow = np.repeat(np.random.default_rng(15).normal(size=(N // 8, 2)), 8, axis=0)
+    assert level(made(impulse=slow), "Bulk ESS") == "REVIEW"
+    assert level(made({"divergences": 0}, impulse=slow), "Bulk ESS") == "FAIL"
+
+
+def test_effects_of_a_chain_are_checked_as_parameters_are() -> None:
+    impulse = np.random.default_rng(16).normal(size=(N, 2))
+    impulse[: N // 2] += 2.0
+    amplitude = np.random.default_rng(17).normal(size=(N, 2))
+    plain = made(impulse=impulse, amplitude=amplitude)
+    assert level(plain, "R-hat") == "PASS"
+    chain = made({"divergences": 0}, impulse=impulse, amplitude=amplitude)
+    (found,) = [f for f in findings(chain) if f.check == "R-hat"]
+    assert found.level == "FAIL"
+    assert "effect[" in found.text
+
+
+def test_what_an_engine_took_as_known_has_no_row() -> None:
+    constant = {"noise_sd": (None, np.full(N, 0.1))}
+    known = summary(made({"at_boundary": "noise_sd"}, draws=constant))  # type: ignore[dict-item]
+    assert "noise_sd" not in known["parameter"].tolist()
+
+
 def test_independent_draws_pass() -> None:
     assert {finding.level for finding in findings(made())} == {"PASS"}
 

@@ -8,10 +8,13 @@ import numpy as np
 import pymc as pm
 import pytest
 from pymc.model_graph import ModelGraph
+from pytensor.graph.traversal import ancestors
 from scipy import integrate, stats
+from small_campaigns import campaign
 
 from lift.data.campaign import Campaign
-from lift.engines.pymc_model import build_model, cosine_waves
+from lift.engines.pymc_level import cosine_waves, one_variance, sine_waves
+from lift.engines.pymc_model import build_model
 from lift.engines.reference import moments
 from lift.errors import EngineError
 from lift.model.design import Design, build_design
@@ -64,10 +67,19 @@ def coefficients(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
         "control": "control_effect",
     }
     parts = [point[names[block.name]] for block in design.blocks]
-    parts += [point["amplitude_sd"] * point["own_z"], point["group_mean"]]
+    parts += [point["amplitude"] - expected_amplitude(design, point), point["group_mean"]]
     if design.posts.influencers:
-        parts.append(point["influencer_sd"] * point["influencer_z"])
+        parts.append(point["influencer_effect"])
     return np.concatenate(parts)
+
+
+def expected_amplitude(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
+    posts = design.posts
+    mean = posts.membership @ point["group_mean"]
+    if posts.influencers:
+        person = point["influencer_effect"][posts.influencer]
+        mean = mean + np.where(posts.influencer >= 0, person, 0.0)
+    return mean
 
 
 def log_density(model: pm.Model, name: str, point: dict[str, np.ndarray]) -> float:
@@ -78,7 +90,10 @@ def log_density(model: pm.Model, name: str, point: dict[str, np.ndarray]) -> flo
         value = model.rvs_to_values[variable]
         given = point[variable.name]
         if transform is not None:
-            given = transform.forward(given, *variable.owner.inputs).eval()
+            made = transform.forward(given, *variable.owner.inputs)
+            above = set(ancestors([made]))
+            needed = {rv: point[rv.name] for rv in model.free_RVs if rv in above}
+            given = made.eval(needed, on_unused_input="ignore")
         values[value.name] = given
     return float(model.compile_logp(vars=[model[name]], jacobian=False)(values))
 
@@ -127,6 +142,33 @@ def test_the_first_observed_day_need_not_be_the_first(lognormal_campaign: Campai
     assert log_density(model, "log_downloads", point) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.parametrize("seed", [7, 8])
+def test_the_sine_form_is_the_likelihood_of_the_reference(seed: int) -> None:
+    """Where the noise of all days has one variance and no day is missing."""
+    design = build_design(campaign(60, (30.4,)), ModelSpec(scale="linear"))
+    assert one_variance(design)
+    assert not one_variance(build_design(campaign(60, (30.4,)), ModelSpec()))
+    model = build_model(design)
+    point = point_of(model, seed)
+    values = hyperparameters(design, point)
+    z = coordinates(values[None], design.hypers, design.mix)[0]
+    covariance, columns, _ = moments(design, z)
+    mean = columns @ coefficients(design, point)
+    expected = stats.multivariate_normal(mean, covariance).logpdf(design.outcome)
+    assert log_density(model, "downloads", point) == pytest.approx(expected, rel=1e-9)
+    drawn = pm.draw(model["downloads"], draws=2, random_seed=1)
+    assert drawn.shape == (2, 60)
+    assert np.ptp(drawn) > 0
+
+
+def test_sine_waves_decorrelate_differences() -> None:
+    waves, eigenvalues = sine_waves(30)
+    steps = np.diff(np.eye(30), axis=0)
+    np.testing.assert_allclose(waves @ waves.T, np.eye(29), atol=1e-12)
+    second = steps @ steps.T
+    np.testing.assert_allclose(waves @ second @ waves.T, np.diag(eigenvalues), atol=1e-12)
+
+
 def test_priors_are_those_of_the_design(lognormal: Design) -> None:
     model = build_model(lognormal)
     point = point_of(model, 4)
@@ -140,12 +182,15 @@ def test_priors_are_those_of_the_design(lognormal: Design) -> None:
         }[hyper.kind]
         expected = law.logpdf(point[hyper.name])
         assert log_density(model, hyper.name, point) == pytest.approx(expected, rel=1e-9)
-    sds = {"week_contrast": 0.3, "year": 0.3, "holiday_effect": 0.3, "own_z": 1.0}
-    sds |= {"influencer_z": 1.0, "group_mean": lognormal.posts.group_sd}
-    sds |= {"control_effect": point["control_sd"]}
+    sds = {"week_contrast": 0.3, "year": 0.3, "holiday_effect": 0.3}
+    sds |= {"influencer_effect": point["influencer_sd"]}
+    sds |= {"control_effect": point["control_sd"], "group_mean": lognormal.posts.group_sd}
     for name, sd in sds.items():
         expected = stats.norm(0.0, sd).logpdf(point[name]).sum()
         assert log_density(model, name, point) == pytest.approx(expected, rel=1e-9)
+    law = stats.norm(expected_amplitude(lognormal, point), point["amplitude_sd"])
+    expected = law.logpdf(point["amplitude"]).sum()
+    assert log_density(model, "amplitude", point) == pytest.approx(expected, rel=1e-9)
 
 
 def test_first_day_shares_are_correlated_as_in_the_design(lognormal: Design) -> None:
@@ -236,5 +281,5 @@ def test_a_design_without_posts_has_a_baseline(lognormal: Design) -> None:
         blocks=tuple(b for b in lognormal.blocks if b.name in {"week", "control"}),
     )
     names = set(build_model(design).named_vars)
-    baseline = {"noise_sd", "level_sd", "week_contrast", "week", "control_sd", "control_effect"}
-    assert names == baseline | {"log_downloads"}
+    baseline = {"noise_sd", "level_sd", "week_contrast", "week", "control_sd"}
+    assert names == baseline | {"control_effect", "log_downloads"}

@@ -4,6 +4,7 @@ Every figure is drawn from data frames alone, with the object interface of matpl
 taken from :data:`PALETTE` only, so that a page may replace them by its own (see :func:`inline`).
 """
 
+from lift.output.figures.agreement import engine_forest
 from lift.output.figures.curves import LEAD_DAYS, MAX_PANELS, campaign_curve, post_panels
 from lift.output.figures.effects import post_forest, post_windows
 from lift.output.figures.style import PALETTE, inline, to_svg
@@ -13,6 +14,7 @@ __all__ = [
     "MAX_PANELS",
     "PALETTE",
     "campaign_curve",
+    "engine_forest",
     "inline",
     "post_forest",
     "post_panels",
