@@ -21,7 +21,7 @@ not be believed has ``UNBELIEVED``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -113,12 +113,11 @@ class Agreement:
     table: pd.DataFrame
     engines: tuple[EngineEffects, ...]
     prob: float
-    failures: pd.DataFrame = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Pick the rows that fail."""
-        failed = self.table[self.table["verdict"].isin(FAILURES)]
-        object.__setattr__(self, "failures", failed)
+    @property
+    def failures(self) -> pd.DataFrame:
+        """Rows of the table whose verdict is one of ``FAILURES``."""
+        return self.table[self.table["verdict"].isin(FAILURES)]
 
     @property
     def passed(self) -> bool:

@@ -209,7 +209,9 @@ def run(data: pd.DataFrame, pre: list[int], post: list[int], alpha: float) -> pd
     DataFrame
         Columns as the package names them, one row per row of the data.
     """
-    with what_it_needs():
+    with what_it_needs(), warnings.catch_warnings():
+        # that a later pandas will lack more is for the adapter of that day
+        warnings.simplefilter("ignore", pd.errors.Pandas4Warning)
         import causalimpact
 
         impact = causalimpact.CausalImpact(data, pre, post, alpha=alpha)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_posteriors import hand_made
 
-from lift.analysis.verdicts import (
+from lift.analysis.agreement import (
     DIFFERS,
     IDENTICAL,
     MISSING,
