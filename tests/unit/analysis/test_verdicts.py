@@ -8,9 +8,9 @@ import pytest
 from small_posteriors import hand_made
 
 from lift.analysis import verdicts as rules
-from lift.analysis.verdicts import CAMPAIGN, EngineEffects, agreement, effects_of
 from lift.analysis.diagnostics import mcse_mean
 from lift.analysis.effects import Effects
+from lift.analysis.verdicts import CAMPAIGN, EngineEffects, agreement, effects_of
 
 
 def row(
