@@ -1,10 +1,10 @@
 """The level of the PyMC model: integrated out under Gaussian noise, a latent walk for counts.
 
-Three forms of one level. Where the noise of all days has one variance and no day is missing (the
-linear scale), the sine transform of the first differences makes them independent whatever the
-variances, so that no filter is needed. Lognormal downloads have a Poisson part in their variance
-that differs from day to day, which no fixed transform decorrelates: there the level is integrated
-out by a Kalman filter in PyTensor. Counts have the level as a latent random walk by frequency.
+Three forms of one level. Where the noise of all days has one variance and no day is missing, the
+sine transform of the first differences makes them independent whatever the variances, so that no
+filter is needed. Downloads have a Poisson part in their variance that differs from day to day,
+which no fixed transform decorrelates: there the level is integrated out by a Kalman filter in
+PyTensor. Counts have the level as a latent random walk by frequency.
 """
 
 from __future__ import annotations

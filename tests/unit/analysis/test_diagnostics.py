@@ -5,7 +5,9 @@ import pytest
 from small_posteriors import hand_made
 
 from lift.analysis import diagnostics
+from lift.analysis.convergence import every_finding
 from lift.analysis.diagnostics import findings, mcse_mean, measures, summary
+from lift.analysis.effects import Effects
 from lift.model.posterior import Posterior
 
 N = 2000
@@ -89,12 +91,16 @@ def test_effects_of_a_chain_are_checked_as_parameters_are() -> None:
     impulse = np.random.default_rng(16).normal(size=(N, 2))
     impulse[: N // 2] += 2.0
     amplitude = np.random.default_rng(17).normal(size=(N, 2))
-    plain = made(impulse=impulse, amplitude=amplitude)
-    assert level(plain, "R-hat") == "PASS"
     chain = made({"divergences": 0}, impulse=impulse, amplitude=amplitude)
-    (found,) = [f for f in findings(chain) if f.check == "R-hat"]
+    assert level(chain, "R-hat") == "PASS"
+    (found,) = [f for f in every_finding(Effects(chain)) if f.check == "R-hat of the effects"]
     assert found.level == "FAIL"
     assert "effect[" in found.text
+    slow = np.repeat(np.random.default_rng(18).normal(size=(N // 8, 2)), 8, axis=0)
+    for stats, wanted in (({}, "REVIEW"), ({"divergences": 0}, "FAIL")):
+        effects = Effects(made(stats, impulse=slow, amplitude=amplitude))
+        (found,) = [f for f in every_finding(effects) if f.check == "Bulk ESS of the effects"]
+        assert found.level == wanted
 
 
 def test_what_an_engine_took_as_known_has_no_row() -> None:

@@ -145,9 +145,11 @@ def test_the_first_observed_day_need_not_be_the_first(lognormal_campaign: Campai
 @pytest.mark.parametrize("seed", [7, 8])
 def test_the_sine_form_is_the_likelihood_of_the_reference(seed: int) -> None:
     """Where the noise of all days has one variance and no day is missing."""
-    design = build_design(campaign(60, (30.4,)), ModelSpec(scale="linear"))
+    plain = build_design(campaign(60, (30.4,)), ModelSpec(scale="linear"))
+    design = replace(plain, poisson_variance=np.full(60, 0.002))
     assert one_variance(design)
-    assert not one_variance(build_design(campaign(60, (30.4,)), ModelSpec()))
+    assert not one_variance(plain)
+    assert not one_variance(build_design(campaign(60, (30.4,), missing=(9,)), ModelSpec()))
     model = build_model(design)
     point = point_of(model, seed)
     values = hyperparameters(design, point)
@@ -159,6 +161,19 @@ def test_the_sine_form_is_the_likelihood_of_the_reference(seed: int) -> None:
     drawn = pm.draw(model["downloads"], draws=2, random_seed=1)
     assert drawn.shape == (2, 60)
     assert np.ptp(drawn) > 0
+
+
+def test_the_linear_scale_has_the_likelihood_of_the_reference() -> None:
+    design = build_design(campaign(60, (30.4,), missing=(9,)), ModelSpec(scale="linear"))
+    model = build_model(design)
+    point = point_of(model, 9)
+    values = hyperparameters(design, point)
+    z = coordinates(values[None], design.hypers, design.mix)[0]
+    covariance, columns, _ = moments(design, z)
+    mean = columns @ coefficients(design, point)
+    law = stats.multivariate_normal(mean, covariance)
+    expected = law.logpdf(design.outcome[design.observed])
+    assert log_density(model, "downloads", point) == pytest.approx(expected, rel=1e-9)
 
 
 def test_sine_waves_decorrelate_differences() -> None:
