@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lift.errors import DiagnosticsError, EngineError, InputError, LiftError, RunError
     from lift.fitted import Analysis
     from lift.impact.causal_impact import CausalImpact
+    from lift.joint import analyse_markets
     from lift.model.posterior import Posterior
     from lift.model.spec import ModelSpec
     from lift.pipeline import analyse, load
@@ -36,6 +37,7 @@ __all__ = [
     "RunError",
     "__version__",
     "analyse",
+    "analyse_markets",
     "datasets",
     "load",
     "read_campaign",
@@ -57,6 +59,7 @@ _HOME = {
     "Posterior": "lift.model.posterior",
     "RunError": "lift.errors",
     "analyse": "lift.pipeline",
+    "analyse_markets": "lift.joint",
     "datasets": "lift.data.datasets",
     "load": "lift.pipeline",
     "read_campaign": "lift.data.campaign",

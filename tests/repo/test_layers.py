@@ -32,6 +32,7 @@ LAYERS = {
     "lift.output": 5,
     "lift.fitted": 6,
     "lift.compare": 6,
+    "lift.joint": 6,
     "lift.pipeline": 6,
     "lift.replication": 6,
     "lift.study": 6,

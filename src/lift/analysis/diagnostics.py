@@ -30,6 +30,7 @@ SCALARS = (
     "kernel_shape",
     "displacement",
     "free_sd",
+    "market_sd",
     *STATE_SCALARS,
     "control_step_sd",
     "amplitude",

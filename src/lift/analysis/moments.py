@@ -36,6 +36,7 @@ HYPERPARAMETERS = (
     "kernel_shape",
     "displacement",
     "free_sd",
+    "market_sd",
     *STATE_SCALARS,
     "control_step_sd",
 )
@@ -112,6 +113,8 @@ def amplitude_moments(posterior: Posterior, spec: ModelSpec) -> AmplitudeMoments
     sd[[label == OVERALL for label in posterior.groups]] = spec.response.mean_sd
     prior = (membership * sd**2) @ membership.T
     prior += np.mean(flat_draws(draws["amplitude_sd"]) ** 2) * np.eye(len(membership))
+    if "market_sd" in draws:
+        prior += np.mean(flat_draws(draws["market_sd"]) ** 2) * np.eye(len(membership))
     if "influencer_effect" in draws:
         people = posterior.posts["influencer"].to_numpy(dtype=str)
         pooled = np.isin(people, draws["influencer"].to_numpy().astype(str))

@@ -216,6 +216,9 @@ def _amplitude(fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:
     """Return draws of the amplitude of a new post, shape (chain * draw,)."""
     spec = fitted.spec.response
     own_sd = fitted.scalar("amplitude_sd")
+    market_sd = fitted.scalar("market_sd")
+    if own_sd is not None and market_sd is not None:
+        own_sd = np.hypot(own_sd, market_sd)
     out = fitted.group_mean["all"] + 0.0
     if own_sd is not None:
         own = own_sd * fitted.normals("post", str(row["post_id"]))

@@ -158,7 +158,7 @@ def _validate(
 ) -> None:
     """Check a campaign and name every fault."""
     try:
-        read, model = _read(campaign, spec, market)
+        read, model = read_inputs(campaign, spec, market)
         from lift import pipeline
 
         for name in read.markets:
@@ -209,7 +209,7 @@ def _fit(
     from lift.output import store
 
     store.check_target(out, overwrite=overwrite)
-    read, model = _read(campaign, spec, market)
+    read, model = read_inputs(campaign, spec, market)
     chosen = _one_market(read, market)
     for notice in chosen.notices:
         printing.note(notice)
@@ -299,7 +299,7 @@ def load_run(run: Path) -> Analysis:
     return pipeline.load(run)
 
 
-def _read(path: Path, spec: Path | None, market: str | None) -> tuple[Campaign, ModelSpec]:
+def read_inputs(path: Path, spec: Path | None, market: str | None) -> tuple[Campaign, ModelSpec]:
     """Return campaign and specification; the faults of both are told together."""
     from lift.data.campaign import read_campaign
     from lift.model.spec import ModelSpec

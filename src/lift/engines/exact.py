@@ -14,22 +14,20 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from lift.data.campaign import Campaign
 from lift.engines._dual import dual_points
 from lift.engines._points import count_points, lognormal_points
 from lift.engines._states import state_points
 from lift.engines.base import Progress, SampleSettings
-from lift.engines.importance import Weighted, integrate
 from lift.engines.limits import require
+from lift.engines.sampling import EMPTY, sample
 from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.hyper import natural
 from lift.model.posterior import Posterior, assemble
 from lift.model.spec import ModelSpec
 from lift.model.state_paths import step_positions
-from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 
@@ -50,8 +48,6 @@ LAYOUT = (
 )
 TRENDS = ("none", "damped", "linear")
 Form = Literal["primal", "dual", "states", "counts"]
-EMPTY = np.empty((0, 0))
-WEIGHT_DIGITS = 9
 POINTS_PER_TASK = 64
 
 
@@ -85,6 +81,16 @@ class ExactModel:
         """Standard normal numbers that one draw of the coefficients takes."""
         per_day = {"primal": 0, "dual": 2, "states": 0, "counts": 1}[self.form]
         return self.n_coefficients + per_day * len(self.design.dates)
+
+    @property
+    def n_hypers(self) -> int:
+        """Number of hyperparameters."""
+        return len(self.design.hypers)
+
+    @property
+    def weighs_draws(self) -> bool:
+        """Whether a weight belongs to a draw of the coefficients too: with counts it does."""
+        return self.form == "counts"
 
     def evaluate(self, z: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the log posterior density of points and a draw of the coefficients at each.
@@ -238,78 +244,17 @@ def fit_exact(
     require("exact", design)
     model = pack(design, settings.workers)
 
-    def target(z: FloatArray) -> FloatArray:
-        return model.evaluate(z, EMPTY)[0]
-
-    def draw(z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        return model.evaluate(z, rng.standard_normal((len(z), model.n_normals)))
-
-    # one BLAS thread: more are slower at these sizes and change the last digits
-    with threadpool_limits(1, user_api="blas"):
-        weighted = integrate(
-            target,
-            draw,
-            len(design.hypers),
-            n_draws=settings.draws,
-            n_chains=settings.chains,
-            seed=settings.seed,
-            progress=progress,
-        )
-        coordinates, coefficients, n_repeats = _resample(model, weighted, settings)
-    log_weights = weighted.log_weights
-    stats = {
-        "pareto_k": weighted.k,
-        "ess": weighted.ess,
-        "log_evidence": float(np.logaddexp.reduce(log_weights.ravel()) - np.log(log_weights.size)),
-        "n_evaluations": weighted.n_evaluations + n_repeats,
-        "n_points": log_weights.size,
-        "safety_net": int(weighted.net_used),
-    }
+    draws = sample(model, settings, progress)
     attrs = {"engine": "exact", "seed": settings.seed}
     return assemble(
         campaign,
         spec,
         design,
-        coordinates=coordinates,
-        coefficients=coefficients,
+        coordinates=draws.coordinates,
+        coefficients=draws.coefficients,
         attrs=attrs,
-        stats=stats,
+        stats=draws.stats,
     )
-
-
-def _resample(
-    model: ExactModel, weighted: Weighted, settings: SampleSettings
-) -> tuple[FloatArray, FloatArray, int]:
-    """Return equally weighted draws of every chain, by systematic resampling.
-
-    A hyperparameter point that is taken twice gets a fresh draw of the coefficients, so that
-    draws stay distinct; with counts the weight belongs to both and they are repeated together.
-    """
-    n = settings.draws // settings.chains
-    picked, coefficients, repeated = [], [], []
-    for chain in range(settings.chains):
-        logs = weighted.log_weights[chain]
-        weights = np.exp(logs - logs.max())
-        weights = np.round(weights / weights.sum(), WEIGHT_DIGITS)
-        edges = np.cumsum(weights) / weights.sum()
-        offset = stream(settings.seed, "resample", f"chain {chain}").random()
-        index = np.minimum(np.searchsorted(edges, (np.arange(n) + offset) / n), len(edges) - 1)
-        picked.append(weighted.points[chain, index])
-        coefficients.append(weighted.extras[chain, index])
-        repeated.append(np.append(False, index[1:] == index[:-1]))
-    points, gammas, again = np.stack(picked), np.stack(coefficients), np.stack(repeated)
-    n_again = 0
-    if model.form != "counts" and again.any():
-        rng = stream(settings.seed, "coefficients", "repeats")
-        n_again = int(again.sum())
-        normals = rng.standard_normal((n_again, model.n_normals))
-        gammas[again] = model.evaluate(points[again], normals)[1]
-    # The weights are right over all batches together, not within one: draws in the order of the
-    # batches drift, which R-hat and ESS take for a chain that has not converged.
-    for chain in range(settings.chains):
-        order = stream(settings.seed, "order", f"chain {chain}").permutation(n)
-        points[chain], gammas[chain] = points[chain, order], gammas[chain, order]
-    return points, gammas, n_again
 
 
 def state_arguments(design: Design) -> tuple[object, ...]:

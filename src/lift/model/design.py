@@ -160,7 +160,7 @@ class Design:
         return names.index(name) if name in names else -1
 
 
-def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
+def build_design(campaign: Campaign, spec: ModelSpec, posts: PostDesign | None = None) -> Design:
     """Return the arrays of a model.
 
     Parameters
@@ -168,6 +168,9 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
     campaign : Campaign
         One market.
     spec : ModelSpec
+    posts : PostDesign, optional
+        Takes the place of the campaign's own: some of the posts of several markets, grouped
+        together.
 
     Returns
     -------
@@ -187,7 +190,7 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
     downloads = campaign.downloads["downloads"].to_numpy(dtype=np.float64)
     outcome = build_outcome(downloads, spec)
     blocks = tuple(baseline_blocks(campaign, spec.baseline, log_scale=spec.scale == "log"))
-    posts = _posts(campaign, spec.response, downloads)
+    posts = build_posts(campaign, spec.response, downloads) if posts is None else posts
     states = state_design(spec.baseline, blocks)
     free_shares = np.empty(0)
     if posts.ids and spec.response.kernel == "free":
@@ -219,7 +222,20 @@ def build_design(campaign: Campaign, spec: ModelSpec) -> Design:
     )
 
 
-def _posts(campaign: Campaign, spec: ResponseSpec, downloads: FloatArray) -> PostDesign:
+def build_posts(campaign: Campaign, spec: ResponseSpec, downloads: FloatArray) -> PostDesign:
+    """Return the arrays of the posts of a campaign.
+
+    Parameters
+    ----------
+    campaign : Campaign
+    spec : ResponseSpec
+    downloads : ndarray, shape (n,), downloads/day
+        Of one market: what the size of the app is measured by.
+
+    Returns
+    -------
+    PostDesign
+    """
     posts = campaign.posts
     local = posts["posted_at"].dt.tz_localize(None)
     midnight = local.dt.normalize()

@@ -218,7 +218,9 @@ def assemble(
     data: dict[str, tuple[tuple[str, ...], FloatArray]] = {}
     for name in ("noise_sd", "level_sd", "control_sd", "amplitude_sd", "influencer_sd"):
         data |= _scalar(design, hyper, name)
-    for name in ("views_elasticity", "displacement", "free_sd", *STATE_SCALARS, "noise_df"):
+    for name in ("views_elasticity", "displacement", "free_sd", "market_sd", "noise_df"):
+        data |= _scalar(design, hyper, name)
+    for name in STATE_SCALARS:
         data |= _scalar(design, hyper, name)
     dims = ("chain", "draw")
     coords: dict[str, Any] = {

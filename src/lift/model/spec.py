@@ -213,6 +213,9 @@ class ResponseSpec(_Part):
         A post's own deviation is ``xi_j ~ N(0, kappa_j amplitude_sd^2)`` with
         ``kappa_j ~ InvGamma(2, 1)``: a Student t with 4 degrees of freedom whose sd is
         ``amplitude_sd``, so that a post that went viral is pulled less towards the others.
+    market_rate : float
+        Rate of the exponential prior on ``market_sd``, by how much a post's amplitude in one market
+        differs from what it has in common (joint model of several markets).
     views_mean, views_sd : float
         Normal prior of the elasticity of the response in views.
     size_exponent : float
@@ -252,6 +255,7 @@ class ResponseSpec(_Part):
     influencer_rate: PositiveFloat = 3.0
     post_rate: PositiveFloat = 1.5
     heavy_tails: bool = False
+    market_rate: PositiveFloat = 3.0
     views_mean: FiniteFloat = 0.6
     views_sd: PositiveFloat = 0.3
     size_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0

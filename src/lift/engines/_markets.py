@@ -1,0 +1,141 @@
+"""Compiled loop over hyperparameter points of several markets: normal equations added up.
+
+Arrays of the markets lie one after the other; ``columns`` and ``pairs`` say where each begins. A
+pair is a post in a market. Coefficient order: baseline columns of all markets, pairs, posts, group
+means, influencers.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lift.engines._compile import compiled
+from lift.engines._kernels import (
+    AMPLITUDE,
+    INFLUENCER,
+    LOG_2PI,
+    cross_products,
+    factor,
+    innovations,
+    normal_equations,
+    solve_lower,
+    solve_upper,
+)
+from lift.engines._points import prepare_posts
+
+
+@compiled
+def market_spread(theta, layout, market_sd, own, columns, fixed_sd, n_pairs, n_posts, mean_sd, out):
+    """Fill the prior sd of every coefficient; NaN in a table stands for a hyperparameter."""
+    n_markets = columns.shape[0] - 1
+    for m in range(n_markets):
+        for c in range(columns[m], columns[m + 1]):
+            out[c] = theta[own[m, 2]] if math.isnan(fixed_sd[c]) else fixed_sd[c]
+    at = columns[n_markets]
+    for _ in range(n_pairs):
+        out[at] = theta[market_sd]
+        at += 1
+    for _ in range(n_posts):
+        out[at] = theta[layout[AMPLITUDE]]
+        at += 1
+    for i in range(mean_sd.shape[0]):
+        out[at] = theta[layout[INFLUENCER]] if math.isnan(mean_sd[i]) else mean_sd[i]
+        at += 1
+
+
+@compiled
+def scatter(part, columns_from, n_columns, pairs_from, n_all_columns, whole):
+    """Add the cross products of one market to those of all, lower triangles."""
+    width = part.shape[0]
+    for i in range(width):
+        if i == 0:
+            row = 0
+        elif i <= n_columns:
+            row = columns_from + i
+        else:
+            row = n_all_columns + pairs_from + i - n_columns
+        for k in range(i + 1):
+            if k == 0:
+                column = 0
+            elif k <= n_columns:
+                column = columns_from + k
+            else:
+                column = n_all_columns + pairs_from + k - n_columns
+            whole[row, column] += part[i, k]
+
+
+@compiled
+def market_points(
+    thetas, normals, layout, market_sd, own, lags, y, poisson_var, observed, columns, fixed,
+    fixed_sd, pairs, day, group, n_groups, log_edges, log_views, log_size, member_index,
+    member_value, n_posts, mean_sd, start_var,
+    log_likelihood, gammas,
+):  # fmt: skip
+    """Fill the collapsed log likelihood at each point and one draw of the coefficients.
+
+    ``own`` (market, 3) holds the positions of noise, level and control sd of each market; ``fixed``
+    the baseline columns of market m, by day, from ``n columns[m]`` on.
+    """
+    n_markets, n = y.shape
+    p = columns[n_markets]
+    n_pairs = pairs[n_markets]
+    q = p + n_pairs + n_posts + mean_sd.shape[0]
+    widest = 0
+    n_observed = 0
+    for m in range(n_markets):
+        widest = max(widest, 1 + columns[m + 1] - columns[m] + pairs[m + 1] - pairs[m])
+        for t in range(n):
+            n_observed += observed[m, t]
+    flags = np.array([85, 78], dtype=np.uint8)
+    sizes = np.zeros(4, dtype=np.int32)
+    ones = np.ones(2)
+    v_all = np.zeros(n * widest)
+    s_all = np.zeros(widest * widest)
+    mean = np.zeros(widest)
+    whole = np.zeros((1 + p + n_pairs, 1 + p + n_pairs))
+    a = np.zeros((q, q))
+    b = np.zeros(q)
+    spread = np.zeros(q)
+    kernels = np.zeros((n_pairs, log_edges.shape[1] - 1))
+    scale = np.zeros(n_groups)
+    gain = np.zeros(n_pairs)
+    noise = np.zeros(n)
+    for i in range(thetas.shape[0]):
+        theta = thetas[i]
+        prepare_posts(
+            theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
+        )
+        market_spread(
+            theta, layout, market_sd, own, columns, fixed_sd, n_pairs, n_posts, mean_sd, spread
+        )
+        whole[:] = 0.0
+        log_variance = 0.0
+        for m in range(n_markets):
+            n_columns = columns[m + 1] - columns[m]
+            first, last = pairs[m], pairs[m + 1]
+            width = 1 + n_columns + last - first
+            v = v_all[: n * width].reshape((n, width))
+            s = s_all[: width * width].reshape((width, width))
+            mine = fixed[n * columns[m] : n * columns[m + 1]].reshape((n, n_columns))
+            noise_var = theta[own[m, 0]] ** 2
+            for t in range(n):
+                noise[t] = noise_var + poisson_var[m, t]
+            log_variance += innovations(
+                y[m], noise, observed[m], mine, kernels[first:last], day[first:last],
+                theta[own[m, 1]] ** 2, start_var, v, mean[:width],
+            )  # fmt: skip
+            cross_products(v, day[first:last], n_columns, flags, sizes, ones, s)
+            scatter(s, columns[m], n_columns, first, p, whole)
+        normal_equations(whole, p, member_index, member_value, spread, a, b)
+        half_log_det = factor(a, flags, sizes)
+        squared = solve_lower(a, b)
+        total = n_observed * LOG_2PI + log_variance + whole[0, 0] - squared
+        log_likelihood[i] = -0.5 * total - half_log_det
+        if normals.shape[0] > 0:
+            for k in range(q):
+                b[k] += normals[i, k]
+            solve_upper(a, b)
+            for k in range(q):
+                gammas[i, k] = b[k] * spread[k]

@@ -1,0 +1,232 @@
+"""The exact engine over several markets: one posterior of all, read market by market."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.data.campaign import Campaign
+from lift.engines._markets import market_points
+from lift.engines.base import Progress, SampleSettings
+from lift.engines.exact import LAYOUT, POINTS_PER_TASK
+from lift.engines.sampling import EMPTY, sample
+from lift.model.hyper import natural
+from lift.model.markets import OWN, MarketsDesign, build_markets
+from lift.model.posterior import Posterior, assemble
+from lift.model.spec import ModelSpec
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class MarketsModel:
+    """A design of several markets packed for the compiled kernel.
+
+    Attributes
+    ----------
+    design : MarketsDesign
+    arguments : tuple
+        Arrays in the order that the kernel takes them, from ``layout`` to ``start_var``.
+    n_coefficients : int
+    workers : int
+    """
+
+    design: MarketsDesign
+    arguments: tuple[object, ...]
+    n_coefficients: int
+    workers: int
+
+    @property
+    def n_normals(self) -> int:
+        """Standard normal numbers that one draw of the coefficients takes."""
+        return self.n_coefficients
+
+    @property
+    def n_hypers(self) -> int:
+        """Number of hyperparameters."""
+        return len(self.design.hypers)
+
+    @property
+    def weighs_draws(self) -> bool:
+        """Whether a weight belongs to a draw of the coefficients too: it does not."""
+        return False
+
+    def evaluate(self, z: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the log posterior density of points and a draw of the coefficients at each.
+
+        Parameters
+        ----------
+        z : ndarray, shape (n, d)
+            Standard normal coordinates of the hyperparameters.
+        normals : ndarray, shape (n, n_normals) or (0, 0)
+            What the draws are made of; none for densities alone.
+
+        Returns
+        -------
+        log_density : ndarray, shape (n,)
+            Prior of the coordinates included; NaN where it cannot be computed.
+        coefficients : ndarray, shape (n, q) or (0, 0)
+            Baseline columns of all markets, pairs of post and market, posts, group means,
+            influencers.
+        """
+        thetas = natural(z, self.design.hypers, self.design.mix)
+        values = np.empty(len(z))
+        wanted = len(normals) > 0
+        gammas = np.empty((len(z), self.n_coefficients)) if wanted else EMPTY
+        tasks = [slice(i, i + POINTS_PER_TASK) for i in range(0, len(z), POINTS_PER_TASK)]
+
+        def run(task: slice) -> None:
+            made_of = normals[task] if wanted else EMPTY
+            out = gammas[task] if wanted else EMPTY
+            market_points(thetas[task], made_of, *self.arguments, values[task], out)
+
+        with ThreadPoolExecutor(self.workers) as pool:
+            list(pool.map(run, tasks))
+        dim = z.shape[1]
+        log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * dim * np.log(2 * np.pi)
+        return values + log_prior, gammas
+
+
+def pack_markets(design: MarketsDesign, workers: int = 1) -> MarketsModel:
+    """Return a design of several markets packed for the compiled kernel.
+
+    Parameters
+    ----------
+    design : MarketsDesign
+    workers : int
+        Threads to use.
+
+    Returns
+    -------
+    MarketsModel
+    """
+    posts, parts = design.posts, design.designs
+    n_posts, n_groups = posts.membership.shape
+    pair_post = np.concatenate(design.reach)
+    rows = [[int(post), *(n_posts + np.flatnonzero(posts.membership[post]))] for post in pair_post]
+    width = max(len(row) for row in rows) + 1
+    member_index = np.full((len(rows), width), -1, dtype=np.int64)
+    member_value = np.zeros((len(rows), width))
+    for i, (row, post) in enumerate(zip(rows, pair_post, strict=True)):
+        member_value[i, 0] = 1.0
+        member_value[i, 1 : len(row)] = posts.membership[post, np.array(row[1:]) - n_posts]
+        if posts.influencer[post] >= 0:
+            row.append(n_posts + n_groups + int(posts.influencer[post]))
+            member_value[i, len(row) - 1] = 1.0
+        member_index[i, : len(row)] = row
+    window = parts[0].window_days
+    fraction = posts.fraction[pair_post]
+    edges = np.arange(window + 1, dtype=np.float64) - fraction[:, None]
+    own = np.full((len(parts), len(OWN)), -1, dtype=np.int64)
+    for m, (part, places) in enumerate(zip(parts, design.places, strict=True)):
+        for k, name in enumerate(OWN):
+            at = part.position(name)
+            own[m, k] = places[at] if at >= 0 else -1
+    first = parts[0]
+    mean_sd = np.concatenate([posts.group_sd, np.full(len(posts.influencers), np.nan)])
+    arguments = (
+        np.array([design.position(name) for name in LAYOUT], dtype=np.int64),
+        design.position("market_sd"),
+        own,
+        np.array([*first.displacement_lags, first.kernel == "gamma"], dtype=np.int64),
+        np.stack([part.outcome for part in parts]),
+        np.stack([part.poisson_variance for part in parts]),
+        np.stack([part.observed for part in parts]),
+        np.cumsum([0, *design.n_fixed]),
+        np.concatenate([np.ascontiguousarray(part.fixed).ravel() for part in parts]),
+        np.concatenate([part.fixed_sd for part in parts]),
+        np.cumsum([0, *(len(mine) for mine in design.reach)]),
+        posts.day[pair_post],
+        posts.kernel_group[pair_post],
+        len(posts.kernel_groups),
+        np.log(np.maximum(edges, np.finfo(np.float64).tiny)),
+        posts.log_views[pair_post],
+        np.concatenate([part.posts.log_size for part in parts]),
+        member_index,
+        member_value,
+        n_posts,
+        mean_sd,
+        first.level_start_sd**2,
+    )
+    n_coefficients = sum(design.n_fixed) + len(rows) + n_posts + len(mean_sd)
+    return MarketsModel(design, arguments, n_coefficients, workers)
+
+
+def fit_markets(
+    campaign: Campaign,
+    spec: ModelSpec,
+    settings: SampleSettings,
+    progress: Progress | None = None,
+) -> dict[str, Posterior]:
+    """Return the posterior of several markets, fitted together.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        Two markets or more.
+    spec : ModelSpec
+    settings : SampleSettings
+    progress : callable, optional
+        Called with the share done, 0 to 1, and a word.
+
+    Returns
+    -------
+    dict of str to Posterior
+        By market. Draws of the same chain and number belong together: sums over markets of what
+        they say are draws of the sum.
+
+    Raises
+    ------
+    EngineError
+        If the specification asks for something a joint model does not do.
+    """
+    design = build_markets(campaign, spec)
+    draws = sample(pack_markets(design, settings.workers), settings, progress)
+    out = {}
+    for m, name in enumerate(design.markets):
+        posterior = assemble(
+            campaign.market(name),
+            spec,
+            design.designs[m],
+            coordinates=draws.coordinates[..., design.places[m]],
+            coefficients=market_coefficients(design, m, draws.coefficients),
+            attrs={"engine": "markets", "seed": settings.seed, "markets": ", ".join(design.markets)},
+            stats=draws.stats,
+        )
+        out[name] = posterior
+    return out
+
+
+def market_coefficients(design: MarketsDesign, market: int, joint: FloatArray) -> FloatArray:
+    """Return the coefficients of one market as a model of it alone orders them.
+
+    Parameters
+    ----------
+    design : MarketsDesign
+    market : int
+        Position of the market.
+    joint : ndarray, shape (..., q)
+        Coefficients of all markets.
+
+    Returns
+    -------
+    ndarray, shape (..., q_m)
+        Baseline columns, posts' own deviations (what they have in common and what is of this
+        market), group means, influencers.
+    """
+    columns = np.cumsum([0, *design.n_fixed])
+    pairs = np.cumsum([0, *(len(mine) for mine in design.reach)])
+    n_posts = len(design.posts.ids)
+    shared = columns[-1] + pairs[-1]
+    own = joint[..., columns[-1] + pairs[market] : columns[-1] + pairs[market + 1]]
+    return np.concatenate(
+        [
+            joint[..., columns[market] : columns[market + 1]],
+            own + joint[..., shared + design.reach[market]],
+            joint[..., shared + n_posts :],
+        ],
+        axis=-1,
+    )

@@ -1,0 +1,193 @@
+"""The joint likelihood of several markets against one dense normal density of all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_campaigns import campaign, daily_downloads, points, rich_posts
+
+from lift.data.campaign import Campaign
+from lift.engines.markets import market_coefficients, pack_markets
+from lift.engines.reference import moments
+from lift.engines.sampling import EMPTY
+from lift.errors import EngineError
+from lift.model.hyper import natural
+from lift.model.markets import MarketsDesign, build_markets
+from lift.model.predictor import design_matrix
+from lift.model.spec import ModelSpec
+
+TIMES = (30.4, 41.9, 41.9, 60.1, 75.5, 87.25)
+MARKETS = ("DE", "FR", "IT")
+POST_MARKETS = (None, "IT", "DE", None, None, "FR")
+
+
+def markets_campaign(**post_columns: Any) -> Campaign:
+    """Return three markets with controls and holes; posts reach one of them or all."""
+    n = 90
+    dates = pd.date_range("2025-01-01", periods=n)
+    tables, controls = [], []
+    for m, name in enumerate(MARKETS):
+        values = daily_downloads(n, TIMES, level=500.0 * (m + 1), seed=m + 1)
+        values[[5 + m, 43]] = np.nan
+        tables.append(pd.DataFrame({"date": dates, "market": name, "downloads": values}))
+        walk = np.exp(np.random.default_rng(m).normal(size=n).cumsum() * 0.05)
+        controls.append(pd.DataFrame({"date": dates, "market": name, "search": walk}))
+    posts = rich_posts(TIMES).assign(**({"market": POST_MARKETS} | post_columns))
+    return Campaign(
+        downloads=pd.concat(tables), posts=posts, controls=pd.concat(controls), name="three"
+    )
+
+
+SPECS: dict[str, dict[str, Any]] = {
+    "log": {},
+    "gamma kernel": {"response": {"kernel": "gamma", "kernel_by": "none", "size_exponent": 0.5}},
+    "linear scale": {"scale": "linear"},
+}
+
+
+def dense(design: MarketsDesign, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return stacked outcomes, their covariance, and their covariance with each market's posts.
+
+    The last has the posts of the markets one after the other: own amplitudes, all parts of them.
+    """
+    sizes, outcomes, blocks, lifts = [], [], [], []
+    values = natural(z[None], design.hypers, design.mix)[0]
+    n_posts = len(design.posts.ids)
+    # covariance of the amplitudes of all pairs of a post and a market
+    posts = design.posts
+    shared = values[design.position("amplitude_sd")] ** 2 * np.eye(n_posts)
+    shared += (posts.membership * posts.group_sd**2) @ posts.membership.T
+    if design.position("influencer_sd") >= 0:
+        same = (posts.influencer[:, None] == posts.influencer) & (posts.influencer >= 0)
+        shared += values[design.position("influencer_sd")] ** 2 * same
+    pair_post = np.concatenate(design.reach)
+    pair_cov = shared[np.ix_(pair_post, pair_post)]
+    pair_cov += values[design.position("market_sd")] ** 2 * np.eye(len(pair_post))
+    for part, places in zip(design.designs, design.places, strict=True):
+        covariance, columns, prior_sd = moments(part, z[places])
+        p = part.fixed.shape[1]
+        fixed = columns[:, :p] * prior_sd[:p]
+        blocks.append(covariance + fixed @ fixed.T)
+        lifts.append(columns[:, p : p + len(part.posts.ids)])
+        outcomes.append(part.outcome[part.observed])
+        sizes.append(len(outcomes[-1]))
+    total = np.zeros((sum(sizes), sum(sizes)))
+    loads = np.zeros((sum(sizes), len(pair_post)))
+    row = column = 0
+    for block, lift in zip(blocks, lifts, strict=True):
+        inside = slice(row, row + len(block))
+        total[inside, inside] = block
+        loads[inside, column : column + lift.shape[1]] = lift
+        row, column = row + len(block), column + lift.shape[1]
+    return np.concatenate(outcomes), total + loads @ pair_cov @ loads.T, pair_cov @ loads.T
+
+
+@pytest.fixture(params=list(SPECS.values()), ids=list(SPECS))
+def design(request: pytest.FixtureRequest) -> MarketsDesign:
+    return build_markets(markets_campaign(), ModelSpec.model_validate(request.param))
+
+
+def test_the_likelihood_is_that_of_all_days_of_all_markets(design: MarketsDesign) -> None:
+    z = points(len(design.hypers), 5, seed=21)
+    values, _ = pack_markets(design).evaluate(z, EMPTY)
+    log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
+    wanted = []
+    for point in z:
+        y, covariance, _ = dense(design, point)
+        _, log_det = np.linalg.slogdet(covariance)
+        quadratic = y @ np.linalg.solve(covariance, y)
+        wanted.append(-0.5 * (len(y) * np.log(2 * np.pi) + log_det + quadratic))
+    np.testing.assert_allclose(values - log_prior, wanted, rtol=1e-8)
+
+
+def test_amplitudes_have_the_conditional_mean_and_variance(design: MarketsDesign) -> None:
+    model = pack_markets(design)
+    z = points(len(design.hypers), 1, seed=22)
+    q = model.n_normals
+    units = np.vstack([np.zeros(q), np.eye(q)])
+    _, draws = model.evaluate(np.repeat(z, q + 1, axis=0), units)
+    found = []
+    for m, part in enumerate(design.designs):
+        rows = market_coefficients(design, m, draws)
+        p, n = part.fixed.shape[1], len(part.posts.ids)
+        means = rows[:, p + n :]
+        groups = len(part.posts.groups)
+        amplitude = rows[:, p : p + n] + means[:, :groups] @ part.posts.membership.T
+        people = np.equal.outer(part.posts.influencer, np.arange(len(part.posts.influencers)))
+        found.append(amplitude + means[:, groups:] @ people.T)
+    amplitudes = np.column_stack(found)
+    y, covariance, cross = dense(design, z[0])
+    np.testing.assert_allclose(amplitudes[0], cross @ np.linalg.solve(covariance, y), rtol=1e-6)
+    root = (amplitudes[1:] - amplitudes[0]).T
+    prior = np.diag(root @ root.T)
+    # the variance before the data less what they take away
+    before = _prior_variance(design, z[0])
+    taken = np.einsum("ij,ji->i", cross, np.linalg.solve(covariance, cross.T))
+    np.testing.assert_allclose(prior, before - taken, rtol=1e-6)
+
+
+def _prior_variance(design: MarketsDesign, z: np.ndarray) -> np.ndarray:
+    values = natural(z[None], design.hypers, design.mix)[0]
+    posts = design.posts
+    own = values[design.position("amplitude_sd")] ** 2 + values[design.position("market_sd")] ** 2
+    people = values[design.position("influencer_sd")] ** 2 * (posts.influencer >= 0)
+    alone = own + (posts.membership**2 * posts.group_sd**2).sum(axis=1) + people
+    return np.asarray(alone[np.concatenate(design.reach)])
+
+
+def test_hyperparameters_of_markets_and_of_posts_are_told_apart() -> None:
+    design = build_markets(markets_campaign(), ModelSpec())
+    names = [hyper.name for hyper in design.hypers]
+    assert names[:9] == ["noise_sd"] * 3 + ["level_sd"] * 3 + ["control_sd"] * 3
+    assert names[9:] == [
+        "amplitude_sd", "influencer_sd", "views_elasticity",
+        "first_day", "first_day", "first_day", "log_shape", "market_sd",
+    ]  # fmt: skip
+    assert [list(mine) for mine in design.reach] == [[0, 2, 3, 4], [0, 3, 4, 5], [0, 1, 3, 4]]
+    for m, (part, places) in enumerate(zip(design.designs, design.places, strict=True)):
+        assert [names[place] for place in places] == [hyper.name for hyper in part.hypers]
+        assert places[part.position("level_sd")] == 3 + m
+        # groups and reference views are those of all posts
+        assert part.posts.groups == design.posts.groups
+        np.testing.assert_array_equal(part.posts.log_views, design.posts.log_views[design.reach[m]])
+        np.testing.assert_allclose(part.mix, design.mix[np.ix_(places, places)])
+
+
+def test_the_predictor_of_a_market_is_that_of_its_design() -> None:
+    """What one market's posterior is made of is what its own design matrix multiplies."""
+    design = build_markets(markets_campaign(), ModelSpec())
+    joint = np.random.default_rng(1).normal(size=(1, pack_markets(design).n_coefficients))
+    z = points(len(design.hypers), 1, seed=23)
+    for m, (part, places) in enumerate(zip(design.designs, design.places, strict=True)):
+        values = natural(z[:, places], part.hypers, part.mix)[0]
+        columns, _ = design_matrix(part, values)
+        assert columns.shape[1] == market_coefficients(design, m, joint).shape[1]
+
+
+@pytest.mark.parametrize(
+    ("data", "spec", "words"),
+    [
+        pytest.param(campaign(80), {}, "two markets or more, found all", id="one-market"),
+        pytest.param(
+            markets_campaign(market=["DE", "DE", "DE", "IT", "IT", "IT"]), {},
+            "no post reaches FR", id="no-post",
+        ),
+        pytest.param(
+            markets_campaign(), {"likelihood": "negative_binomial"}, "counts in DE", id="counts"
+        ),
+        pytest.param(
+            markets_campaign(), {"baseline": {"trend": "damped"}}, 'trend = "damped"', id="trend"
+        ),
+        pytest.param(
+            markets_campaign(), {"response": {"kernel": "free"}}, 'kernel = "free"', id="free"
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_joint_model_does_not_do_is_refused(
+    data: Campaign, spec: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(EngineError, match=words):
+        build_markets(data, ModelSpec.model_validate(spec))
