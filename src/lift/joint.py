@@ -42,7 +42,7 @@ class MarketsAnalysis:
     @property
     def folders(self) -> tuple[str, ...]:
         """Names of the run directories that :meth:`save` writes, by market."""
-        return tuple(_folder(name) for name in self.markets)
+        return tuple(run_folder(name) for name in self.markets)
 
     def effects(self, by: str = "post", prob: float = 0.95) -> pd.DataFrame:
         """Return effects by market and over all markets.
@@ -150,7 +150,9 @@ def analyse_markets(
         try:
             check(campaign.market(name), spec)
         except InputError as error:
-            problems += [Problem(f"{fault.where} of {name}", fault.what) for fault in error.problems]
+            problems += [
+                Problem(f"{fault.where} of {name}", fault.what) for fault in error.problems
+            ]
     if problems:
         raise InputError(problems)
     begun = time.perf_counter()
@@ -192,7 +194,17 @@ def analyse_markets(
     return MarketsAnalysis(analyses, spec)
 
 
-def _folder(market: str) -> str:
-    """Return a market's name as that of a folder."""
+def run_folder(market: str) -> str:
+    """Return the name of a market's run directory.
+
+    Parameters
+    ----------
+    market : str
+
+    Returns
+    -------
+    str
+        The market's name, with what a file system may not allow as ``_``.
+    """
     kept = "".join(sign if sign.isalnum() or sign in "-_." else "_" for sign in market)
     return kept.lstrip(".") or "market"

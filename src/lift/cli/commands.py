@@ -300,7 +300,27 @@ def load_run(run: Path) -> Analysis:
 
 
 def read_inputs(path: Path, spec: Path | None, market: str | None) -> tuple[Campaign, ModelSpec]:
-    """Return campaign and specification; the faults of both are told together."""
+    """Return campaign and specification; the faults of both are told together.
+
+    Parameters
+    ----------
+    path : Path
+        The campaign.
+    spec : Path or None
+        The specification; else that of the campaign, else the default one.
+    market : str or None
+        All markets for None.
+
+    Returns
+    -------
+    campaign : Campaign
+    model : ModelSpec
+
+    Raises
+    ------
+    InputError
+        Naming every fault of both.
+    """
     from lift.data.campaign import read_campaign
     from lift.model.spec import ModelSpec
 
@@ -327,7 +347,7 @@ def _one_market(campaign: Campaign, market: str | None) -> Campaign:
         names = ", ".join(campaign.markets)
         raise LiftError(
             f"a fit is of one market, found {len(campaign.markets)} in the campaign: {names}; "
-            "choose one with --market"
+            "choose one with --market, or fit all of them together with lift markets"
         )
     return campaign
 

@@ -46,7 +46,10 @@ def _markets(
     import pandas as pd
 
     from lift import joint
+    from lift.output import store
 
+    for name in read.markets:
+        store.check_target(out / joint.run_folder(name), overwrite=overwrite)
     words = ["lift", "markets", str(campaign), "--out", str(out), "--seed", str(seed)]
     words += ["--draws", str(draws), *([] if spec is None else ["--spec", str(spec)])]
     with printing.progress(f"fitting {len(read.markets)} markets") as progress:

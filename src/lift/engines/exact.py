@@ -21,7 +21,8 @@ from lift.engines._points import count_points, lognormal_points
 from lift.engines._states import state_points
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.limits import require
-from lift.engines.sampling import EMPTY, sample
+from lift.engines.sampling import EMPTY as EMPTY
+from lift.engines.sampling import sample
 from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.hyper import natural

@@ -12,7 +12,9 @@ from lift.data.campaign import Campaign
 from lift.engines._markets import market_points
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.exact import LAYOUT, POINTS_PER_TASK
+from lift.engines.limits import mixtures
 from lift.engines.sampling import EMPTY, sample
+from lift.errors import EngineError
 from lift.model.hyper import natural
 from lift.model.markets import OWN, MarketsDesign, build_markets
 from lift.model.posterior import Posterior, assemble
@@ -184,6 +186,11 @@ def fit_markets(
         If the specification asks for something a joint model does not do.
     """
     design = build_markets(campaign, spec)
+    if asked := mixtures(design.designs[0]):
+        raise EngineError(
+            f"a joint model of markets does not do {', '.join(asked)}; leave it out, or fit each "
+            'market by itself with engine = "gibbs"'
+        )
     draws = sample(pack_markets(design, settings.workers), settings, progress)
     out = {}
     for m, name in enumerate(design.markets):
@@ -193,7 +200,11 @@ def fit_markets(
             design.designs[m],
             coordinates=draws.coordinates[..., design.places[m]],
             coefficients=market_coefficients(design, m, draws.coefficients),
-            attrs={"engine": "markets", "seed": settings.seed, "markets": ", ".join(design.markets)},
+            attrs={
+                "engine": "markets",
+                "seed": settings.seed,
+                "markets": ", ".join(design.markets),
+            },
             stats=draws.stats,
         )
         out[name] = posterior

@@ -8,6 +8,7 @@ import pandas as pd
 from lift.data.campaign import Campaign
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
+from lift.engines.markets import fit_markets
 from lift.engines.gibbs import fit_gibbs
 from lift.model.spec import ModelSpec
 
@@ -30,6 +31,10 @@ def warm() -> None:
         spec = ModelSpec.model_validate(setting)
         fit_exact(campaign, spec, SampleSettings(draws=100, chains=1))
     fit_gibbs(campaign, ModelSpec(), SampleSettings(draws=100, chains=1))
+    markets = Campaign(
+        downloads=pd.concat([downloads.assign(market=name) for name in ("A", "B")]), posts=posts
+    )
+    fit_markets(markets, ModelSpec(), SampleSettings(draws=100, chains=1))
 
 
 if __name__ == "__main__":

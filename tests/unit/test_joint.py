@@ -1,0 +1,177 @@
+"""A joint fit of several markets, from tables to effects by market and in total."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from small_campaigns import post_table
+from typer.testing import CliRunner
+
+import lift
+from lift.analysis.market_totals import ALL_MARKETS
+from lift.cli import app
+from lift.data.campaign import Campaign, write_campaign
+from lift.joint import MarketsAnalysis, analyse_markets
+from lift.model.spec import ModelSpec
+from lift.rng import stream
+
+N_DAYS = 200
+TIMES = (60.2, 85.7, 110.4, 140.9)
+REACH = (("AT", "CH"), ("AT", "CH"), ("AT",), ("AT", "CH"))
+SIZES = {"AT": 4000.0, "CH": 900.0}
+SHARED = np.array([1.2, 0.5, 0.9, 0.3])
+OWN = {"AT": np.array([0.1, -0.1, 0.0, 0.05]), "CH": np.array([-0.1, 0.1, 0.0, 0.0])}
+
+
+def table(times: tuple[float, ...] = TIMES) -> pd.DataFrame:
+    """Return the posts, those of one market with its name."""
+    markets = [None if len(reach) == 2 else reach[0] for reach in REACH]
+    return post_table(times).assign(market=markets)
+
+
+def drawn() -> tuple[Campaign, dict[str, NDArray[np.float64]]]:
+    """Return two markets that share four posts, and what each post adds to log downloads."""
+    lifts, tables = {}, []
+    dates = pd.date_range("2025-01-01", periods=N_DAYS)
+    days = np.arange(N_DAYS + 1)
+    for name, size in SIZES.items():
+        rng = stream(7, "tests", "joint", name)
+        lift = np.zeros((N_DAYS, 4))
+        for j, time in enumerate(TIMES):
+            if name in REACH[j]:
+                done = -np.expm1(-0.6 * np.maximum(days - time, 0.0))
+                lift[:, j] = (SHARED[j] + OWN[name][j]) * np.diff(done)
+        level = np.log(size) + 0.006 * rng.normal(size=N_DAYS).cumsum()
+        log_mean = level + lift.sum(axis=1) + 0.05 * rng.normal(size=N_DAYS)
+        values = rng.poisson(np.exp(log_mean)).astype(float)
+        tables.append(pd.DataFrame({"date": dates, "market": name, "downloads": values}))
+        lifts[name] = lift
+    data = Campaign(downloads=pd.concat(tables), posts=table(), name="alps")
+    return data, lifts
+
+
+def truth(data: Campaign, lifts: dict[str, NDArray[np.float64]], market: str, post: int) -> float:
+    downloads = data.market(market).downloads["downloads"].to_numpy(dtype=np.float64)
+    window = slice(int(TIMES[post]), int(TIMES[post]) + 29)
+    return float((downloads * -np.expm1(-lifts[market][:, post]))[window].sum())
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[Campaign, dict[str, NDArray[np.float64]], MarketsAnalysis]:
+    data, lifts = drawn()
+    return data, lifts, lift.analyse_markets(data, draws=1000, chains=2, seed=4)
+
+
+def test_effects_of_every_market_and_their_sum_are_found(
+    fitted: tuple[Campaign, dict[str, NDArray[np.float64]], MarketsAnalysis],
+) -> None:
+    data, lifts, analysis = fitted
+    rows = analysis.effects("post").set_index(["unit", "market"])
+    for j, post in enumerate(("p1", "p2", "p3", "p4")):
+        total = 0.0
+        for market in REACH[j]:
+            row = rows.loc[(post, market)]
+            wanted = truth(data, lifts, market, j)
+            total += wanted
+            assert abs(row["mean"] - wanted) < 4 * row["sd"]
+        row = rows.loc[(post, ALL_MARKETS)]
+        assert abs(row["mean"] - total) < 4 * row["sd"]
+        assert row["n_posts"] == len(REACH[j])
+        assert row["mean"] == pytest.approx(
+            sum(rows.loc[(post, market)]["mean"] for market in REACH[j])
+        )
+    assert ("p3", "CH") not in rows.index
+
+
+def test_the_sum_is_that_of_the_draws(
+    fitted: tuple[Campaign, dict[str, NDArray[np.float64]], MarketsAnalysis],
+) -> None:
+    _, _, analysis = fitted
+    draws = [part.effects.draws("campaign").to_numpy() for part in analysis.markets.values()]
+    row = analysis.effects("campaign", 0.8).set_index("market").loc[ALL_MARKETS]
+    whole = np.sum(draws, axis=0)
+    assert row["sd"] == pytest.approx(whole.std(ddof=1))
+    np.testing.assert_allclose([row["lower"], row["upper"]], np.quantile(whole, [0.1, 0.9]))
+    for part in analysis.markets.values():
+        market_sd = part.posterior.draws["market_sd"].to_numpy()
+        np.testing.assert_array_equal(
+            market_sd, analysis.markets["AT"].posterior.draws["market_sd"].to_numpy()
+        )
+
+
+def test_a_small_market_learns_from_the_large_one(
+    fitted: tuple[Campaign, dict[str, NDArray[np.float64]], MarketsAnalysis],
+) -> None:
+    """What posts have in common narrows the intervals of the market that says less."""
+    data, _, analysis = fitted
+    alone = lift.analyse(data.market("CH"), draws=1000, chains=2, seed=4)
+    together = analysis.markets["CH"].effects.table("post")["sd"]
+    assert (together.to_numpy() < alone.effects.table("post")["sd"].to_numpy()).all()
+
+
+def test_analyses_of_a_market_read_the_joint_fit(
+    fitted: tuple[Campaign, dict[str, NDArray[np.float64]], MarketsAnalysis],
+) -> None:
+    _, _, analysis = fitted
+    part = analysis.markets["CH"]
+    assert 0 < part.identifiability.n_resolvable <= 3
+    found = part.predict(pd.DataFrame({"post_id": ["next"]})).draws.to_numpy().std()
+    quiet = part.posterior.tree.copy()
+    quiet["posterior"] = part.posterior.draws.assign(
+        market_sd=0.0 * part.posterior.draws["market_sd"]
+    )
+    other = lift.Analysis(lift.Posterior(quiet), part.spec, part.manifest)
+    # a next post differs between markets too
+    assert found > other.predict(pd.DataFrame({"post_id": ["next"]})).draws.to_numpy().std()
+
+
+def test_the_seed_and_not_the_workers_decides() -> None:
+    data, _ = drawn()
+    one, two = (
+        analyse_markets(data, draws=1000, chains=2, seed=4, workers=workers).effects("campaign")
+        for workers in (1, 3)
+    )
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_faults_are_told_with_their_market() -> None:
+    data, _ = drawn()
+    downloads = data.downloads.copy()
+    gap = downloads["date"].between("2025-05-20", "2025-06-25")
+    downloads.loc[gap & (downloads["market"] == "CH"), "downloads"] = np.nan
+    holed = Campaign(downloads=downloads, posts=table((*TIMES[:3], 142.5)))
+    with pytest.raises(lift.InputError, match=r"posts of CH:\n.*'p4'"):
+        analyse_markets(holed)
+
+
+def test_scale_mixtures_are_refused() -> None:
+    data, _ = drawn()
+    spec = ModelSpec.model_validate({"baseline": {"noise": "student_t"}})
+    with pytest.raises(lift.EngineError, match=r"does not do baseline\.noise"):
+        analyse_markets(data, spec)
+
+
+def test_the_command_writes_a_run_for_each_market(tmp_path: Path) -> None:
+    data, _ = drawn()
+    write_campaign(data, tmp_path / "alps")
+    out = tmp_path / "runs"
+    words = ["markets", str(tmp_path / "alps"), "--out", str(out), "--draws", "1000", "--csv"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    stored = pd.read_csv(out / "markets.csv")
+    assert list(stored["market"].unique()) == ["AT", "CH", ALL_MARKETS]
+    assert set(stored["by"]) == {"post", "campaign"}
+    for market in SIZES:
+        run = lift.load(out / market)
+        assert run.posterior.attrs["market"] == market
+        mean = run.effects.table("campaign")["mean"].iloc[0]
+        row = stored[(stored["by"] == "campaign") & (stored["market"] == market)]
+        assert mean == pytest.approx(row["mean"].iloc[0], rel=1e-8)
+    # a run in the way is found before anything is fitted
+    again = CliRunner().invoke(app, words)
+    assert again.exit_code != 0
+    assert "AT" in again.output + str(again.exception)
