@@ -8,8 +8,8 @@ import pandas as pd
 from lift.data.campaign import Campaign
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
-from lift.engines.markets import fit_markets
 from lift.engines.gibbs import fit_gibbs
+from lift.engines.markets import fit_markets
 from lift.model.spec import ModelSpec
 
 N_DAYS = 60
