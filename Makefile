@@ -1,15 +1,16 @@
 # `make` alone lists the targets. Each target makes .venv from requirements.lock when it needs to.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow reproduce lint bench lock clean
+.PHONY: help setup demo test test-slow reproduce papers lint bench lock clean
 
 # Python to build .venv with; found by itself where it is not given (make setup PYTHON=...).
 PYTHON ?=
 # More options for pytest, such as PYTEST_ARGS="-k campaign -x".
 PYTEST_ARGS ?=
 
-# What `make reproduce` runs; a paper is one where it has a run.py.
-EXPERIMENTS ?= $(patsubst %/run.py,%,$(sort $(wildcard experiments/*/run.py papers/*/run.py)))
+# What `make reproduce` runs again, and what `make papers` builds.
+EXPERIMENTS ?= $(patsubst %/run.py,%,$(sort $(wildcard experiments/*/run.py)))
+PAPERS ?= $(patsubst %/inputs.toml,%,$(sort $(wildcard papers/*/inputs.toml)))
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -80,7 +81,8 @@ help:
 	@echo "make demo       estimate the bundled campaign: table of posts, report.html"
 	@echo "make test       run the tests; those on real data too where LIFT_DATA_DIR is set"
 	@echo "make test-slow  run the statistical tests, which take minutes"
-	@echo "make reproduce  run the experiments at small size and compare with the expected numbers"
+	@echo "make reproduce  run the experiments at small size; hold them and the papers to the results"
+	@echo "make papers     build the papers to PDF and HTML, and check their numbers"
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      time the engine on simulated campaigns"
 	@echo "make lock       write requirements.lock anew (needs uv; LOCK_ARGS=--upgrade for newer)"
@@ -120,7 +122,10 @@ test-slow: $(READY)
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS)
 
 reproduce: $(READY)
-	@$(BIN)/lift reproduce --smoke $(EXPERIMENTS)
+	@$(BIN)/lift reproduce --smoke $(EXPERIMENTS) $(PAPERS)
+
+papers: $(READY)
+	@$(BIN)/lift paper $(PAPERS)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

@@ -36,6 +36,7 @@ LAYERS = {
     "lift.pipeline": 6,
     "lift.replication": 6,
     "lift.study": 6,
+    "lift.paper": 6,
     "lift.cli": 7,
 }
 
@@ -60,6 +61,7 @@ HEAVY = {
     "nutpie": ("lift.engines.pymc",),
     "pymc": PYMC,
     "pytensor": PYMC,
+    "typst": ("lift.paper.build",),
     "statsmodels": ("lift.engines.statsmodels", "lift.engines.causalimpact"),
 }
 

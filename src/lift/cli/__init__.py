@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from lift.cli import engines, estimands, markets, replicate, studies, users
+from lift.cli import engines, estimands, markets, papers, replicate, studies, users
 from lift.cli.commands import app
 
-__all__ = ["app", "engines", "estimands", "main", "markets", "replicate", "studies", "users"]
+__all__ = [
+    "app",
+    "engines",
+    "estimands",
+    "main",
+    "markets",
+    "papers",
+    "replicate",
+    "studies",
+    "users",
+]
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def drawing(**settings: Any) -> Iterator[None]:
         yield
 
 
-def to_svg(figure: Figure, name: str) -> str:
+def to_svg(figure: Figure, name: str, *, outlines: bool = False) -> str:
     """Return a figure as SVG text: the same bytes for the same figure, no date, text as text.
 
     Parameters
@@ -87,6 +87,8 @@ def to_svg(figure: Figure, name: str) -> str:
     figure : Figure
     name : str
         Put before every identifier, so that several figures can stand in one page.
+    outlines : bool
+        Draw the letters and no background, for a page that is set by itself.
 
     Returns
     -------
@@ -94,7 +96,8 @@ def to_svg(figure: Figure, name: str) -> str:
         An SVG document that ends in a line feed.
     """
     text = io.StringIO()
-    with drawing(**{"svg.hashsalt": f"lift-{name}"}):
+    page = {"svg.fonttype": "path", "savefig.facecolor": "none"} if outlines else {}
+    with drawing(**{"svg.hashsalt": f"lift-{name}"}, **page):
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once: drawing again would move it by a hair
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
