@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -98,16 +100,20 @@ def summary(posterior: Posterior) -> pd.DataFrame:
         R-hat and ESS (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021, doi:10.1214/20-BA1221).
         What the engine took as known has no row.
     """
-    rows = []
     known = str(posterior.sample_stats.get("at_boundary", ""))
-    for name in SCALARS:
-        if name not in posterior.draws:
-            continue
-        for label, values in _scalars(posterior.draws[name]):
-            if name in known and np.ptp(values) == 0.0:
-                continue
-            rows.append({"parameter": label, **measures(values)})
-    return pd.DataFrame(rows)
+    scalars = [
+        pair
+        for name in SCALARS
+        if name in posterior.draws
+        for pair in _scalars(posterior.draws[name])
+        if not (name in known and np.ptp(pair[1]) == 0.0)
+    ]
+    # sorts and transforms of NumPy: threads share the work
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        found = list(pool.map(measures, [values for _, values in scalars]))
+    return pd.DataFrame(
+        [{"parameter": label, **row} for (label, _), row in zip(scalars, found, strict=True)]
+    )
 
 
 def measures(values: FloatArray) -> dict[str, float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -141,7 +143,10 @@ class Effects:
         """Return units and their cumulative effects, shape (chain * draw, unit)."""
         if by not in self._cache:
             units = self.units(by)
-            totals = np.column_stack([self.daily_draws(unit)[1].sum(axis=1) for unit in units])
+            # big arrays of NumPy: threads share the work, and each unit's numbers are its own
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                sums = pool.map(lambda unit: self.daily_draws(unit)[1].sum(axis=1), units)
+                totals = np.column_stack(list(sums))
             self._cache[by] = (units, totals)
         return self._cache[by]
 

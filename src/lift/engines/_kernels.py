@@ -108,7 +108,8 @@ def innovations(y, noise, observed, fixed, kernels, day, level_var, start_var, v
         scale = 1.0 / math.sqrt(total)
         used = 1 + p + begun
         row[0] = y[t]
-        row[1 : 1 + p] = fixed[t]
+        for c in range(p):
+            row[1 + c] = fixed[t, c]
         row[1 + p : width] = 0.0
         for j in range(ended, begun):
             row[1 + p + j] = kernels[j, t - day[j]]

@@ -131,7 +131,7 @@ def integrate(
     proposal = Mixture(
         np.array([0.8, 0.2]), np.stack([centre, centre]), np.stack([1.15 * factor, 2.0 * factor])
     )
-    net_used = False
+    net_used = bad = False
     for batch in range(MAX_BATCHES):
         state.proposals.append(_defended(proposal, dim))
         _batch(state, draw, dim, batch, n_chains, seed)
@@ -142,7 +142,9 @@ def integrate(
             progress(min(1.0, ess / n_draws), "integrating hyperparameters")
         if ess >= n_draws and k < GOOD_K:
             break
-        poor = k > BAD_K or ess < MIN_EFFICIENCY * pooled.size
+        # one large weight is cured by another batch more often than not
+        was_bad, bad = bad, k > BAD_K
+        poor = (bad and was_bad) or ess < MIN_EFFICIENCY * pooled.size
         points = np.concatenate(state.points, axis=1).reshape(-1, dim)
         if batch >= NET_BATCH - 1 and poor and not net_used:
             net_used = True
