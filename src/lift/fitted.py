@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,17 @@ import pandas as pd
 from lift.analysis.attribution import attribution_table
 from lift.analysis.convergence import every_finding
 from lift.analysis.counterfactual import curve
+from lift.analysis.coupling import Coupling, redrawn_noise
 from lift.analysis.diagnostics import Finding
+from lift.analysis.displacement import displacement_table
 from lift.analysis.effects import Effects
 from lift.analysis.hierarchy import contrast_table
 from lift.analysis.identifiability import Identifiability, identifiability, noted_effects
+from lift.analysis.money import money
 from lift.analysis.monthly import monthly_active_users
 from lift.analysis.next_post import Prediction, predict_next
-from lift.analysis.retention import Retention, retention_of
+from lift.analysis.outcomes import MONEY_DAY, Outcomes, outcomes
+from lift.analysis.retention import Retention, can_estimate, retention_of
 from lift.analysis.users import DAYS, Users, estimate_users
 from lift.data.campaign import Campaign
 from lift.data.cohorts import Cohorts
@@ -114,6 +118,105 @@ class Analysis:
         """
         return monthly_active_users(self.effects, self._retained(retention), by, prob)
 
+    def money(
+        self,
+        by: str = "post",
+        days: Sequence[int] = (MONEY_DAY,),
+        prob: float = 0.95,
+        *,
+        target: float | None = None,
+        retention: Given = None,
+    ) -> pd.DataFrame:
+        """Return costs per incremental download and user, and both per thousand views.
+
+        Parameters
+        ----------
+        by, days, retention
+            As for :meth:`users`; users are left out where nothing is known of retention.
+        prob : float
+            Probability of the intervals, in (0, 1).
+        target : float, optional
+            Most that a download or user may cost.
+
+        Returns
+        -------
+        DataFrame
+            As :func:`lift.analysis.money.money`; a cost that cannot be bounded is infinite.
+
+        Raises
+        ------
+        InputError
+            If no post has a cost or views, or an argument cannot be.
+        """
+        known = self._retained(retention) if retention or self._knows_retention else None
+        fits = self.user_effects if retention is None else {}
+        return money(self.effects, known, fits, by=by, days=days, prob=prob, target=target)
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """Tables of users and money, where the run has what they are made from."""
+        known = self.retention if self._knows_retention else None
+        return outcomes(self.effects, known, self.user_effects)
+
+    @property
+    def _knows_retention(self) -> bool:
+        stated = self.spec.users is not None and self.spec.users.assumption is not None
+        return stated or can_estimate(self.posterior)
+
+    def displacement(self, by: str = "campaign", prob: float = 0.95) -> pd.DataFrame:
+        """Return effects gross and net of pull-forward, and how much of it would undo them.
+
+        Parameters
+        ----------
+        by : str
+            As in :meth:`Effects.units`.
+        prob : float
+            Probability of the intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            As :func:`lift.analysis.displacement.displacement_table`.
+        """
+        return displacement_table(self.effects, self.spec, by, prob)
+
+    def coupled(self, coupling: Coupling, campaign: Campaign | None = None) -> Analysis:
+        """Return the same analysis with another coupling of the days with and without posts.
+
+        Parameters
+        ----------
+        coupling : "shared", "independent" or "superposition"
+            See :mod:`lift.analysis.coupling`.
+        campaign : Campaign, optional
+            The one that was analysed; needed for ``"independent"`` where the analysis was loaded.
+
+        Returns
+        -------
+        Analysis
+            Its effects, users and money have that coupling, and every table names it.
+
+        Raises
+        ------
+        InputError
+            If the coupling is not known, or is of counts where there are none.
+        EngineError
+            If the model's noise cannot be drawn again.
+        RunError
+            If the campaign is needed and not there.
+        """
+        given = self.campaign if campaign is None else campaign
+        noise = None
+        if coupling == "independent":
+            if given is None:
+                raise RunError(
+                    'the coupling "independent" needs the tables of the campaign, and a stored run '
+                    "does not hold them; give the campaign"
+                )
+            noise = redrawn_noise(self.posterior, build_design(given, self.spec))
+        made = replace(self, campaign=given)
+        vars(made)["effects"] = replace(self.effects, coupling=coupling, noise=noise)
+        return made
+
     def _retained(self, given: Given) -> Retention:
         return self.retention if given is None else retention_of(self.posterior, self.spec, given)
 
@@ -137,7 +240,7 @@ class Analysis:
         DataFrame
             As :func:`lift.analysis.attribution.attribution_table`.
         """
-        return attribution_table(self.posterior, by, prob)
+        return attribution_table(self.posterior, by, prob, self.effects)
 
     def contrasts(self, prob: float = 0.95) -> pd.DataFrame:
         """Return differences between levels, such as virtual less human creators.
@@ -251,5 +354,6 @@ class Analysis:
             manifest=self.manifest,
             findings=self.findings,
             truth=self.truth,
+            outcomes=self.outcomes,
             overwrite=overwrite,
         )

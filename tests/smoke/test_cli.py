@@ -272,7 +272,7 @@ def test_diagnose(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = json.loads(run("diagnose", folder, "--json").stdout)
     assert {"level", "check", "text"} == set(found[0])
     failed = [Finding("FAIL", "R-hat", "1.4 at noise_sd")]
-    monkeypatch.setattr(pipeline, "findings", lambda _: failed)
+    monkeypatch.setattr("lift.fitted.every_finding", lambda _: failed)
     result = run("diagnose", folder)
     assert result.exit_code == 1
     assert "FAIL" in result.stdout

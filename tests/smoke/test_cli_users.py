@@ -14,8 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 import lift
+from lift.analysis.schema import LONG_COLUMNS
 from lift.cli import app
-from lift.data.campaign import Campaign
+from lift.data.campaign import Campaign, write_campaign
 from lift.data.simulate import SimulationConfig, simulate
 from lift.data.simulated_cohorts import CohortConfig, with_cohorts
 from lift.errors import InputError
@@ -35,7 +36,16 @@ ASSUMED = """activation = "included"
 def campaign() -> Campaign:
     made = simulate(CONFIG, seed=5, horizon_days=14)
     cohorts = CohortConfig(retention={1: 0.4, 7: 0.2})
-    return with_cohorts(made, cohorts, seed=5, horizon_days=14)[0]
+    found = with_cohorts(made, cohorts, seed=5, horizon_days=14)[0]
+    return Campaign(
+        found.downloads.drop(columns="market"),
+        found.posts.drop(columns="market").assign(cost=[400.0, 250.0, 0.0]),
+        None if found.controls is None else found.controls.drop(columns="market"),
+        found.timezone,
+        found.country,
+        found.name,
+        None if found.cohorts is None else found.cohorts.drop(columns="market"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +121,74 @@ def test_monthly_users(run: Path) -> None:
     table = pd.read_csv(io.StringIO(out))
     assert table["outcome"].unique().tolist() == ["monthly active users"]
     assert (table["lower"] <= table["upper"]).all()
+
+
+def test_the_run_stores_users_and_money_in_the_schema_of_effects(run: Path) -> None:
+    table = pd.read_csv(run / "effects.csv")
+    assert tuple(table.columns) == LONG_COLUMNS
+    wanted = {"cumulative", "daily", "users", "monthly_active_users", "cost", "per_1000_views"}
+    assert set(table["quantity"]) == wanted
+    users = table[(table["quantity"] == "users") & (table["by"] == "campaign")]
+    expected = lift.load(run).users("campaign").table()
+    np.testing.assert_allclose(users["mean"], expected["mean"], rtol=1e-9)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    for words in ('id="users"', 'id="money"', "cohort series", "figure-users"):
+        assert words in page
+
+
+def test_money_of_a_stored_run(run: Path) -> None:
+    code, out, _ = invoke("money", run, "--days", "1,7", "--target", 5, "--csv")
+    assert code == 0
+    table = pd.read_csv(io.StringIO(out))
+    outcomes = ["downloads", "users active on day 1", "users active on day 7"]
+    assert table["outcome"].tolist() == outcomes * 3
+    assert table["basis"].tolist()[:3] == ["downloads", "cohort series", "cohort rates"]
+    assert table["prob_below_target"].notna().tolist() == [True] * 6 + [False] * 3
+    code, out, _ = invoke("money", run, "--days", "7")
+    assert code == 0
+    assert "cost nothing" in out
+    assert "No mean is given" in out
+
+
+def test_couplings_of_a_stored_run(run: Path, campaign: Campaign, tmp_path: Path) -> None:
+    folder = write_campaign(campaign, tmp_path / "campaign")
+    options = ("--by", "campaign", "--coupling", "independent", "--campaign", folder)
+    code, out, err = invoke("effects", run, *options, "--csv")
+    assert code == 0, err
+    own = pd.read_csv(io.StringIO(out)).iloc[0]
+    shared = lift.load(run).effects.table("campaign").iloc[0]
+    assert own["coupling"] == "independent"
+    assert own["sd"] > shared["sd"]
+    assert own["interaction_index"] != shared["interaction_index"]
+    again = lift.load(run).coupled("independent", campaign).users("campaign", (7,)).table()
+    assert again["coupling"].tolist() == ["independent"]
+    code, _, err = invoke("effects", run, "--coupling", "independent")
+    assert code == 2
+    assert "campaign" in err
+    code, _, err = invoke("effects", run, "--coupling", "superposition")
+    assert code == 2
+    assert "of counts, found a lognormal" in err
+
+
+def test_campaign_tables_have_the_interaction_index(run: Path) -> None:
+    code, out, _ = invoke("effects", run, "--by", "campaign")
+    assert code == 0
+    assert "interaction index" in out
+    assert "Coupling: shared." in out
+    code, out, _ = invoke("effects", run, "--by", "campaign", "--csv")
+    row = pd.read_csv(io.StringIO(out)).iloc[0]
+    single = lift.load(run).effects.draws("post").sum("post").mean()
+    assert row["interaction_index"] == pytest.approx(float(single) / row["mean"] - 1)
+
+
+def test_pull_forward_of_a_stored_run(run: Path) -> None:
+    code, out, _ = invoke("displacement", run, "--csv")
+    assert code == 0
+    row = pd.read_csv(io.StringIO(out)).iloc[0]
+    assert row["gross_lower"] < row["gross_mean"] < row["gross_upper"]
+    assert np.isnan(row["displaced_mean"])
+    code, out, _ = invoke("displacement", run)
+    assert "Tipping" in out
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,9 @@ def _dataset(
     )
 
 
-def attribution_table(posterior: Posterior, by: str = "post", prob: float = 0.95) -> pd.DataFrame:
+def attribution_table(
+    posterior: Posterior, by: str = "post", prob: float = 0.95, noted: Effects | None = None
+) -> pd.DataFrame:
     """Return the four attributions of every post or group, one row each.
 
     Parameters
@@ -270,11 +272,13 @@ def attribution_table(posterior: Posterior, by: str = "post", prob: float = 0.95
         As in :meth:`Effects.units`.
     prob : float
         Probability of the equal-tailed intervals, in (0, 1).
+    noted : Effects, optional
+        Effects of the same posterior that know what must be said of its posts.
 
     Returns
     -------
     DataFrame
-        As :func:`summarise` returns it.
+        As :func:`summarise` returns it, and columns coupling (``"shared"``) and note.
 
     Raises
     ------
@@ -282,7 +286,11 @@ def attribution_table(posterior: Posterior, by: str = "post", prob: float = 0.95
         If the kind of set or the probability cannot be.
     """
     interval_tail(prob)
-    return summarise(attribution(posterior, by), prob)
+    table = summarise(attribution(posterior, by), prob)
+    effects = Effects(posterior) if noted is None else noted
+    table["coupling"] = "shared"
+    table["note"] = [effects.note(unit) for unit in effects.units(by)]
+    return table
 
 
 def summarise(shares: xr.Dataset, prob: float = 0.95) -> pd.DataFrame:

@@ -14,12 +14,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lift.analysis.counterfactual import interval_tail, log_lift, lost_downloads
+from lift.analysis.coupling import Coupling, check_coupling, superposed
 from lift.analysis.diagnostics import mcse_mean
+from lift.analysis.schema import in_schema
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
+from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 
+DOWNLOADS = "downloads"
+ONLY_PRIOR = "only prior"
 BY = ("post", "influencer", "platform", "creator_type", "content", "campaign")
 NOT_GIVEN = "(not given)"
 
@@ -59,14 +64,34 @@ class Effects:
     post_notes : mapping of str to str
         What tables say beside a post, by its id: that it is only prior, or cannot be told from
         another.
+    coupling : "shared", "independent" or "superposition"
+        What the days without the posts have in common with those observed; see
+        :mod:`lift.analysis.coupling`.
+    noise : ndarray, shape (chain * draw, n_dates), optional
+        For ``"independent"``: noise of the days without the posts less that of the observed days.
+
+    Raises
+    ------
+    InputError
+        If the coupling cannot be.
     """
 
     posterior: Posterior
     post_notes: Mapping[str, str] = field(default_factory=dict)
+    coupling: Coupling = "shared"
+    noise: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        """Check the coupling."""
+        check_coupling(self.posterior, self.coupling, self.noise)
 
     @cached_property
     def _cache(self) -> dict[str, tuple[list[Unit], FloatArray]]:
         return {}
+
+    @cached_property
+    def _ids(self) -> NDArray[np.str_]:
+        return self.posterior.posts["post"].to_numpy(dtype=str)
 
     def units(self, by: str = "post") -> list[Unit]:
         """Return the sets of posts of a kind.
@@ -100,16 +125,27 @@ class Effects:
                 raise InputError([Problem("posts", what)])
             names = names.replace("", NOT_GIVEN)
         order = names.drop_duplicates() if by == "post" else sorted(set(names))
-        days = posts["post_day"].to_numpy()
-        horizon = int(self.posterior.attrs["horizon_days"])
-        calendar = np.arange(len(self.posterior.dates))
-        out = []
-        for name in order:
-            members = np.flatnonzero((names == name).to_numpy())
-            since = calendar - days[members, None]
-            window = ((since >= 0) & (since <= horizon)).any(axis=0)
-            out.append(Unit(by, str(name), members, window))
-        return out
+        return [
+            self.unit(by, str(name), np.flatnonzero((names == name).to_numpy())) for name in order
+        ]
+
+    def unit(self, by: str, name: str, members: NDArray[np.int64]) -> Unit:
+        """Return the set of some posts.
+
+        Parameters
+        ----------
+        by, name : str
+        members : ndarray of int
+            Positions of the posts.
+
+        Returns
+        -------
+        Unit
+        """
+        days = self.posterior.posts["post_day"].to_numpy()
+        since = np.arange(len(self.posterior.dates)) - days[members, None]
+        window = ((since >= 0) & (since <= int(self.posterior.attrs["horizon_days"]))).any(axis=0)
+        return Unit(by, name, members, window)
 
     def available(self) -> tuple[str, ...]:
         """Return the kinds of sets that the posts' attributes allow."""
@@ -134,10 +170,15 @@ class Effects:
         days = np.flatnonzero(unit.window & np.isfinite(downloads))
         inside = days - lift.first_day
         acting = inside < lift.values.shape[1]
-        draws = np.zeros((len(lift.values), len(days)))
-        lifts = lift.values[:, inside[acting]]
-        draws[:, acting] = lost_downloads(self.posterior, downloads[days[acting]], lifts)
-        return days, draws
+        gone = np.zeros((len(lift.values), len(days)))
+        gone[:, acting] = lift.values[:, inside[acting]]
+        if self.noise is not None:
+            gone -= self.noise[:, days]
+        if self.coupling == "superposition":
+            seed = int(self.posterior.attrs.get("seed", 0))
+            rng = stream(seed, "coupling", unit.by, unit.name)
+            return days, superposed(downloads[days], gone, rng)
+        return days, lost_downloads(self.posterior, downloads[days], gone)
 
     def _totals(self, by: str) -> tuple[list[Unit], FloatArray]:
         """Return units and their cumulative effects, shape (chain * draw, unit)."""
@@ -149,6 +190,33 @@ class Effects:
                 totals = np.column_stack(list(sums))
             self._cache[by] = (units, totals)
         return self._cache[by]
+
+    def interaction_index(self, prob: float = 0.95) -> float:
+        """Return by how much single effects overstate the campaign's when they are added up.
+
+        Parameters
+        ----------
+        prob : float
+            Probability of the campaign's interval, in (0, 1).
+
+        Returns
+        -------
+        float
+            The sum of the single effects of all posts over the effect of the campaign, less 1
+            (posterior means); NaN where the campaign's interval includes zero, since the ratio is
+            then idle.
+
+        Raises
+        ------
+        InputError
+            If the probability cannot be.
+        """
+        tail = interval_tail(prob)
+        whole = self._totals("campaign")[1][:, 0]
+        lower, upper = np.quantile(whole, [tail, 1 - tail])
+        if lower <= 0 <= upper:
+            return float("nan")
+        return float(self._totals("post")[1].mean(axis=0).sum() / whole.mean() - 1.0)
 
     def draws(self, by: str = "post") -> xr.DataArray:
         """Return draws of the incremental downloads over the horizon.
@@ -188,10 +256,11 @@ class Effects:
         Returns
         -------
         DataFrame
-            Columns by, unit, n_posts, start, end (days of the window), n_days (observed days in
-            it), observed (downloads on them), mean, median, sd, lower, upper (incremental
-            downloads), prob, prob_positive, mcse_mean, relative_mean, relative_lower,
-            relative_upper (incremental over counterfactual downloads), note.
+            Columns by, unit, outcome ("downloads"), n_posts, start, end (days of the window),
+            n_days (observed days in it), observed (downloads on them), mean, median, sd, lower,
+            upper (incremental downloads), prob, prob_positive, mcse_mean, relative_mean,
+            relative_lower, relative_upper (incremental over counterfactual downloads),
+            interaction_index (of the campaign, the same in every row), coupling, note.
 
         Raises
         ------
@@ -202,6 +271,7 @@ class Effects:
         downloads = self.posterior.downloads.to_numpy()
         dates = self.posterior.dates
         draws = self.draws(by).to_numpy()
+        index = self.interaction_index(prob)
         rows = []
         for i, unit in enumerate(self.units(by)):
             mine = draws[..., i]
@@ -215,6 +285,7 @@ class Effects:
                 {
                     "by": by,
                     "unit": unit.name,
+                    "outcome": DOWNLOADS,
                     "n_posts": len(unit.members),
                     "start": dates[days[0]],
                     "end": dates[days[-1]],
@@ -231,6 +302,8 @@ class Effects:
                     "relative_mean": float(relative.mean()),
                     "relative_lower": float(relative_lower),
                     "relative_upper": float(relative_upper),
+                    "interaction_index": index,
+                    "coupling": self.coupling,
                     "note": self.note(unit),
                 }
             )
@@ -252,13 +325,16 @@ class Effects:
         days = self.posterior.posts["post_day"].to_numpy()[unit.members]
         missing = int(days.max()) + horizon + 1 - len(seen)
         notes = []
-        if unit.by == "post" and self.post_notes.get(unit.name):
-            notes.append(self.post_notes[unit.name])
+        of_posts = [self.post_notes.get(str(post), "") for post in self._ids[unit.members]]
+        if unit.by == "post":
+            notes += of_posts
+        elif all(ONLY_PRIOR in said for said in of_posts):
+            notes.append(f"{ONLY_PRIOR}: so is every post of it")
         if missing > 0:
             notes.append(f"the data end {missing} day(s) before the horizon")
         if unobserved := int(unit.window.sum() - seen.sum()):
             notes.append(f"{unobserved} day(s) not observed")
-        return "; ".join(notes)
+        return "; ".join(filter(None, notes))
 
     def daily(self, by: str = "post", prob: float = 0.95) -> pd.DataFrame:
         """Return incremental downloads day by day, one row per unit and observed day.
@@ -273,7 +349,8 @@ class Effects:
         Returns
         -------
         DataFrame
-            Columns by, unit, date, observed, mean, lower, upper (downloads/day).
+            Columns by, unit, outcome, date, observed, mean, lower, upper (downloads/day), coupling,
+            note.
         """
         tail = interval_tail(prob)
         downloads = self.posterior.downloads.to_numpy()
@@ -287,18 +364,21 @@ class Effects:
                     {
                         "by": by,
                         "unit": unit.name,
+                        "outcome": DOWNLOADS,
                         "date": dates[days],
                         "observed": downloads[days],
                         "mean": draws.mean(axis=0),
                         "lower": lower,
                         "upper": upper,
+                        "coupling": self.coupling,
+                        "note": self.note(unit),
                     }
                 )
             )
         return pd.concat(parts, ignore_index=True)
 
     def long(self, prob: float = 0.95) -> pd.DataFrame:
-        """Return every effect in one table: what a run stores as effects.csv and .parquet.
+        """Return every effect on downloads in one table, in the schema of all effects.
 
         Parameters
         ----------
@@ -308,14 +388,11 @@ class Effects:
         Returns
         -------
         DataFrame
-            The columns of :meth:`table` with ``quantity`` (``"cumulative"``: a row per unit;
-            ``"daily"``: a row per unit and observed day, with ``date``) before them.
+            The columns of :mod:`lift.analysis.schema`: those of :meth:`table`, with ``quantity``
+            (``"cumulative"``: a row per unit; ``"daily"``: a row per unit and observed day, with
+            ``date``), ``basis`` (what the numbers rest on) and ``extrapolated``.
         """
-        tables = [self.table(by, prob) for by in self.available()]
-        cumulative = pd.concat(tables, ignore_index=True)
-        daily = pd.concat([self.daily(by, prob) for by in self.available()], ignore_index=True)
-        cumulative.insert(0, "quantity", "cumulative")
-        cumulative.insert(3, "date", pd.Series(pd.NaT, index=cumulative.index))
-        daily.insert(0, "quantity", "daily")
-        daily["prob"] = prob
-        return pd.concat([cumulative, daily], ignore_index=True)[list(cumulative.columns)]
+        tables = [self.table(by, prob).assign(quantity="cumulative") for by in self.available()]
+        tables += [self.daily(by, prob).assign(quantity="daily") for by in self.available()]
+        table = pd.concat([in_schema(part) for part in tables], ignore_index=True)
+        return table.assign(prob=prob, basis=DOWNLOADS, extrapolated=False)

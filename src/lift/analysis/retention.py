@@ -154,6 +154,28 @@ class Retention:
         return pd.DataFrame(rows)
 
 
+def can_estimate(posterior: Posterior) -> bool:
+    """Tell whether a posterior has the cohorts that retention can be estimated from.
+
+    Parameters
+    ----------
+    posterior : Posterior
+
+    Returns
+    -------
+    bool
+    """
+    cohorts = posterior.cohorts
+    if cohorts is None:
+        return False
+    counts = [cohorts.on(posterior.dates, day) for day in cohorts.days]
+    return any(_n_observed(*pair) >= MIN_COHORTS for pair in counts)
+
+
+def _n_observed(installs: FloatArray, active: FloatArray) -> int:
+    return int((np.isfinite(active) & (installs > 0)).sum())
+
+
 def retention_of(
     posterior: Posterior,
     spec: ModelSpec,
@@ -239,7 +261,7 @@ def cohort_retention(
     weight = np.nan_to_num(np.maximum(share.mean(axis=0), 0.0) * installs)
     weight = weight / weight.sum() if weight.sum() > 0 else np.full(len(dates), 1 / len(dates))
     for day, (size, active) in counts.items():
-        if int((np.isfinite(active) & (size > 0)).sum()) < MIN_COHORTS:
+        if _n_observed(size, active) < MIN_COHORTS:
             continue
         rng = stream(_seed(posterior, seed), "users", "rates", str(day))
         drawn = draw_rates(share, size, active, dates.day_of_week.to_numpy(np.int64), rng)

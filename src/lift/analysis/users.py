@@ -48,6 +48,8 @@ class Users:
         By day: whether it lies beyond the observed ones.
     notes : mapping of (str, int) to str
         By unit and day.
+    couplings : tuple of str
+        By day: as in :class:`lift.analysis.effects.Effects`.
     """
 
     by: str
@@ -56,6 +58,7 @@ class Users:
     bases: tuple[str, ...]
     extrapolated: tuple[bool, ...]
     notes: Mapping[tuple[str, int], str]
+    couplings: tuple[str, ...]
 
     def table(self, prob: float = 0.95) -> pd.DataFrame:
         """Return incremental users, one row per unit and day.
@@ -70,7 +73,8 @@ class Users:
         DataFrame
             Columns by, unit, outcome ("users active on day N"), day, mean, median, sd, lower,
             upper (people), prob, prob_positive, mcse_mean, per_quality (change of the mean per
-            unit of the quality ratio; NaN where none is assumed), basis, extrapolated, note.
+            unit of the quality ratio; NaN where none is assumed), coupling, basis, extrapolated,
+            note.
 
         Raises
         ------
@@ -99,6 +103,7 @@ class Users:
                         "prob_positive": (mine > 0).mean() if known else np.nan,
                         "mcse_mean": mcse_mean(mine) if known else np.nan,
                         "per_quality": self.per_quality.to_numpy()[i, k],
+                        "coupling": self.couplings[k],
                         "basis": self.bases[k],
                         "extrapolated": self.extrapolated[k],
                         "note": self.notes[unit, day],
@@ -174,6 +179,7 @@ def incremental_users(
             for unit in units
             for day in days
         },
+        couplings=(effects.coupling,) * len(days),
     )
 
 
@@ -273,6 +279,7 @@ def series_users(
         bases=(COHORT_SERIES,) * len(days),
         extrapolated=(False,) * len(days),
         notes=notes,
+        couplings=tuple(fits[day].coupling for day in days),
     )
 
 
@@ -338,6 +345,7 @@ def joined(parts: Sequence[Users]) -> Users:
     slopes = xr.concat([part.per_quality for part in parts], dim="day", join="exact")
     bases = [basis for part in parts for basis in part.bases]
     extrapolated = [beyond for part in parts for beyond in part.extrapolated]
+    couplings = [coupling for part in parts for coupling in part.couplings]
     return Users(
         by=parts[0].by,
         draws=draws.isel(day=order),
@@ -345,6 +353,7 @@ def joined(parts: Sequence[Users]) -> Users:
         bases=tuple(bases[k] for k in order),
         extrapolated=tuple(extrapolated[k] for k in order),
         notes={key: note for part in parts for key, note in part.notes.items()},
+        couplings=tuple(couplings[k] for k in order),
     )
 
 

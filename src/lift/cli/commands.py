@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from lift import __version__
 from lift.cli import printing
+from lift.cli.coupled import CampaignOption, CouplingOption, coupled_run
 from lift.errors import (
     DiagnosticsError,
     InputError,
@@ -252,13 +253,15 @@ def _effects(
     run: RunPath,
     by: Annotated[By, typer.Option(help="What to take away together.")] = "post",
     prob: Prob = 0.95,
+    coupling: CouplingOption = "shared",
+    campaign: CampaignOption = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
     """Print the incremental downloads of a run."""
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
-    analysis = load_run(run)
+    analysis = coupled_run(run, coupling, campaign)
     table = analysis.effects.table(by, prob)
     if as_json:
         rows = printing.records(printing.with_truth(table, analysis.truth))
@@ -267,8 +270,8 @@ def _effects(
         printing.csv_text(printing.with_truth(table, analysis.truth))
     else:
         printing.effects(table, analysis.truth)
-        if by != "campaign":
-            printing.line(printing.overlap(analysis))
+        printing.line(printing.overlap(analysis))
+        printing.line(printing.coupled(table))
 
 
 @app.command("report")
@@ -277,7 +280,9 @@ def _report(run: RunPath) -> None:
     from lift.output import store
 
     analysis = load_run(run)
-    printing.line(str(store.rewrite_report(run, analysis.effects, analysis.findings)))
+    printing.line(
+        str(store.rewrite_report(run, analysis.effects, analysis.findings, analysis.outcomes))
+    )
 
 
 @app.command("diagnose")

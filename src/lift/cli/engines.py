@@ -35,7 +35,7 @@ def _compare(
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fit a run's campaign with other engines; exit 1 if a difference is not explained."""
+    """Compare a run with other engines; exit 1 if they differ."""
     from lift import compare, pipeline
     from lift.analysis.verdicts import FAILURES
     from lift.engines.registry import ENGINES, WINDOW_ENGINES

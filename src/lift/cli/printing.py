@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -133,10 +134,17 @@ def overlap(analysis: Analysis) -> str:
 
     single = float(analysis.effects.draws("post").sum("post").mean())
     whole = float(analysis.effects.draws("campaign").mean())
+    index = analysis.effects.interaction_index()
+    shown = f"{index:+.3f}" if index == index else "idle, as the campaign's interval includes zero"
     return (
         f"Effects of single posts do not add up: their sum is {wording.count(single)}, "
-        f"the campaign's effect is {wording.count(whole)}."
+        f"the campaign's effect is {wording.count(whole)} (interaction index {shown})."
     )
+
+
+def coupled(table: pd.DataFrame) -> str:
+    """Return which coupling a table of effects has, as a sentence."""
+    return f"Coupling: {table['coupling'].iloc[0]}."
 
 
 def plain_table(table: pd.DataFrame) -> None:
@@ -158,6 +166,8 @@ def plain_table(table: pd.DataFrame) -> None:
         for name, value in row.items():
             if name not in numeric:
                 cells.append(wording.name(str(value)))
+            elif not isfinite(value):
+                cells.append("unbounded" if value in (inf, -inf) else wording.ABSENT)
             elif abs(value) >= 10 or value == 0:
                 cells.append(wording.count(value))
             else:

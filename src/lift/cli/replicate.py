@@ -41,7 +41,7 @@ def _verify(
     ] = "local:1",
     as_json: AsJson = False,
 ) -> None:
-    """Re-run a result: is each number the same, and why not; exit 1 where one is not."""
+    """Re-run a result; exit 1 where a number is not the same."""
     if (result / "run.py").is_file():
         from lift.replication.experiments import verify_experiment
 

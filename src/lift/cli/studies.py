@@ -41,7 +41,7 @@ def _reproduce(
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run experiments and those behind papers again; exit 1 where something differs.
+    """Run experiments again; exit 1 where something differs.
 
     A paper's sentences, tables and figures are held to the committed results, too.
     """

@@ -9,6 +9,7 @@ import typer
 
 from lift.cli import printing
 from lift.cli.commands import AsCsv, AsJson, By, Prob, RunPath, app, load_run
+from lift.cli.coupled import CampaignOption, CouplingOption, coupled_run
 from lift.cli.estimands import print_table
 from lift.errors import InputError, Problem
 
@@ -20,6 +21,34 @@ if TYPE_CHECKING:
     from lift.pipeline import Analysis
 
 USER_COLUMNS = ("unit", "day", "mean", "lower", "upper", "prob_positive", "basis", "note")
+MONEY_COLUMNS = (
+    "unit",
+    "outcome",
+    "cost",
+    "cost_median",
+    "cost_lower",
+    "cost_upper",
+    "prob_positive",
+    "views",
+    "per_1000_mean",
+    "per_1000_lower",
+    "per_1000_upper",
+    "note",
+)
+TARGET_COLUMNS = ("prob_below_target", "note")
+DISPLACEMENT_COLUMNS = (
+    "unit",
+    "gross_mean",
+    "gross_lower",
+    "gross_upper",
+    "net_mean",
+    "net_lower",
+    "net_upper",
+    "tipping",
+    "prob_tipped",
+    "displaced_mean",
+    "note",
+)
 MONTHLY_COLUMNS = ("unit", "date", "mean", "lower", "upper", "extrapolated")
 ASSUMED_COLUMNS = (*USER_COLUMNS[:6], "per_quality", *USER_COLUMNS[6:])
 
@@ -73,12 +102,14 @@ def _users(
     monthly: Annotated[
         bool, typer.Option("--monthly", help="Monthly active users by day instead.")
     ] = False,
+    coupling: CouplingOption = "shared",
+    campaign: CampaignOption = None,
     prob: Prob = 0.95,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Estimate the incremental users of a run: active days later, and in a month."""
-    analysis = load_run(run)
+    """Estimate the incremental users of a run, days after install."""
+    analysis = coupled_run(run, coupling, campaign)
     given = stated(analysis, retention, cohorts, rate, activation, quality_sd)
     table = (
         analysis.monthly_users(by, prob, given)
@@ -92,6 +123,60 @@ def _users(
         return
     print_table(short_basis(table), columns, as_json=False, as_csv=False)
     say_basis(table)
+
+
+@app.command("money")
+def _money(
+    run: RunPath,
+    by: Annotated[By, typer.Option(help="What to take away together.")] = "post",
+    days: Days = "30",
+    target: Annotated[
+        float | None,
+        typer.Option(help="Most that a download or user may cost; adds how probable that is."),
+    ] = None,
+    retention: RetentionFile = None,
+    cohorts: CohortFile = None,
+    rate: Rate = None,
+    activation: Activation = None,
+    quality_sd: QualitySd = 0.3,
+    coupling: CouplingOption = "shared",
+    campaign: CampaignOption = None,
+    prob: Prob = 0.95,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Print what an incremental download or user cost."""
+    analysis = coupled_run(run, coupling, campaign)
+    given = stated(analysis, retention, cohorts, rate, activation, quality_sd)
+    table = analysis.money(by, day_list(days), prob, target=target, retention=given)
+    columns = MONEY_COLUMNS if target is None else (*MONEY_COLUMNS[:8], *TARGET_COLUMNS)
+    if as_json or as_csv:
+        print_table(table, columns, as_json=as_json, as_csv=as_csv)
+        return
+    print_table(table, columns, as_json=False, as_csv=False)
+    printing.line(
+        "A cost without a finite end is unbounded: the effect may be nil. No mean is given, since "
+        "it need not exist."
+    )
+    say_basis(table)
+
+
+@app.command("displacement")
+def _displacement(
+    run: RunPath,
+    by: Annotated[By, typer.Option(help="What to take away together.")] = "campaign",
+    prob: Prob = 0.95,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Print effects gross and net of pull-forward."""
+    table = load_run(run).displacement(by, prob)
+    print_table(table, DISPLACEMENT_COLUMNS, as_json=as_json, as_csv=as_csv)
+    if not (as_json or as_csv):
+        printing.line(
+            "Tipping: share of the response that, taken back later, makes the net interval include "
+            "zero. A share that seems small is no proof that nothing was pulled forward."
+        )
 
 
 def day_list(text: str) -> list[int]:

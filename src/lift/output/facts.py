@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from lift.analysis.counterfactual import curve
 from lift.analysis.diagnostics import Finding, summary
+from lift.analysis.displacement import displacement_table
 from lift.analysis.effects import Effects
+from lift.analysis.outcomes import Outcomes
+from lift.model.spec import ModelSpec
 from lift.output.figures import MAX_PANELS
 
 PANEL_LEAD_DAYS = 7
@@ -74,6 +77,11 @@ class Facts:
         As :func:`lift.output.manifest.build` makes it.
     truth : DataFrame or None
         ``by, unit, truth`` where the data were simulated.
+    outcomes : Outcomes
+        Tables of users and money, where the run has them.
+    pull_forward : DataFrame or None
+        Effects gross and net of pull-forward, of the campaign and the posts, where the model has
+        displacement.
     """
 
     name: str
@@ -93,6 +101,8 @@ class Facts:
     summary: pd.DataFrame
     manifest: Mapping[str, object]
     truth: pd.DataFrame | None = None
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    pull_forward: pd.DataFrame | None = None
 
     def truth_of(self, by: str) -> dict[str, float]:
         """Return the true effect of each unit of a grouping; empty where nothing is known."""
@@ -115,7 +125,9 @@ def gather(
     findings: Sequence[Finding],
     manifest: Mapping[str, object],
     *,
+    spec: ModelSpec | None = None,
     truth: pd.DataFrame | None = None,
+    outcomes: Outcomes | None = None,
     prob: float = 0.95,
 ) -> Facts:
     """Return everything that a report says about a posterior.
@@ -126,8 +138,12 @@ def gather(
     findings : sequence of Finding
     manifest : mapping
         As :func:`lift.output.manifest.build` makes it.
+    spec : ModelSpec, optional
+        The one that was fitted; needed for displacement.
     truth : DataFrame, optional
         ``by, unit, truth`` where the data were simulated.
+    outcomes : Outcomes, optional
+        Tables of users and money.
     prob : float
         Probability of every interval, in (0, 1).
 
@@ -159,7 +175,29 @@ def gather(
         summary=summary(posterior),
         manifest=manifest,
         truth=truth,
+        outcomes=outcomes or Outcomes(),
+        pull_forward=pull_forward(effects, spec, prob),
     )
+
+
+def pull_forward(effects: Effects, spec: ModelSpec | None, prob: float) -> pd.DataFrame | None:
+    """Return effects gross and net of pull-forward, where the model has displacement.
+
+    Parameters
+    ----------
+    effects : Effects
+    spec : ModelSpec or None
+    prob : float
+
+    Returns
+    -------
+    DataFrame or None
+        As :func:`lift.analysis.displacement.displacement_table`: the campaign, then the posts.
+    """
+    if spec is None or "displacement" not in effects.posterior.draws:
+        return None
+    parts = [displacement_table(effects, spec, by, prob) for by in ("campaign", "post")]
+    return pd.concat(parts, ignore_index=True)
 
 
 def running_total(effects: Effects, prob: float) -> pd.DataFrame:
@@ -241,7 +279,5 @@ def singles(effects: Effects, campaign: pd.DataFrame, prob: float) -> Singles:
     total = effects.draws("post").sum("post").to_numpy()
     tail = (1.0 - prob) / 2.0
     lower, upper = np.quantile(total, [tail, 1.0 - tail])
-    whole = campaign.iloc[0]
-    clear = whole["lower"] > 0 or whole["upper"] < 0
-    index = float(total.mean()) / float(whole["mean"]) - 1.0 if clear else float("nan")
+    index = float(campaign["interaction_index"].iloc[0])
     return Singles(float(total.mean()), float(lower), float(upper), index)

@@ -11,8 +11,10 @@ import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from lift.analysis.effects import ONLY_PRIOR
 from lift.output import figures, wording
 from lift.output.facts import GROUPINGS, Facts
+from lift.output.report_users import bases, money_rows, pull_forward_rows, users_rows
 
 TEMPLATE = "report.html.j2"
 
@@ -92,6 +94,11 @@ def render(facts: Facts, svgs: Mapping[str, str] | None = None) -> str:
         figures=inlined,
         captions=captions,
         n_panels=len(facts.windows),
+        users=users_rows(facts),
+        bases=bases(facts),
+        money=money_rows(facts),
+        pull_forward=pull_forward_rows(facts),
+        coupling=str(campaign["coupling"]),
     )
 
 
@@ -108,12 +115,14 @@ def draw(facts: Facts) -> dict[str, str]:
         ),
         "posts": figures.post_forest(facts.tables["post"], truth=facts.truth_of("post")),
         "windows": figures.post_windows(facts.tables["post"]),
-        "panels": figures.post_panels(facts.windows, prob=facts.prob),
+        "panels": figures.post_panels(facts.windows, prob=facts.prob, prior=only_prior(facts)),
     }
     for by in facts.groupings():
         drawn[by] = figures.post_forest(
             facts.tables[by], truth=facts.truth_of(by), heading=LABELS[by]
         )
+    if facts.outcomes.monthly is not None:
+        drawn["users"] = figures.monthly_users(facts.outcomes.monthly)
     return {name: figures.to_svg(figure, name) for name, figure in drawn.items()}
 
 
@@ -148,8 +157,21 @@ def captions_of(facts: Facts) -> dict[str, str]:
             f"The window of {shown}: observed downloads, and what they would have been without "
             f"that post alone, with a {level} interval."
         ),
+        "users": (
+            "People active in the 30 days that end with a day who would not have been without the "
+            f"campaign, with a {level} interval. A broken line rests on retention beyond the last "
+            "observed day. Installs older than 30 days count at the share active on the first of "
+            "the 30 days: a lower bound."
+        ),
         **{by: f"Incremental downloads by {LABELS[by]}; {forest}." for by in GROUPINGS},
     }
+
+
+def only_prior(facts: Facts) -> set[str]:
+    """Return the posts of which the data say nothing by themselves."""
+    posts = facts.tables["post"]
+    marked = posts["note"].astype(str).str.contains(ONLY_PRIOR, regex=False)
+    return set(posts.loc[marked, "unit"].astype(str))
 
 
 def answer(facts: Facts) -> str:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from lift.analysis.diagnostics import Finding
 from lift.analysis.effects import Effects
+from lift.analysis.outcomes import Outcomes, long_table
 from lift.errors import InputError, RunError
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
@@ -66,6 +67,7 @@ def save(
     manifest: Mapping[str, object],
     findings: Sequence[Finding],
     truth: pd.DataFrame | None = None,
+    outcomes: Outcomes | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a run directory and return its path.
@@ -85,6 +87,8 @@ def save(
     findings : sequence of Finding
     truth : DataFrame, optional
         ``by, unit, truth`` where the data were simulated.
+    outcomes : Outcomes, optional
+        Tables of users and money, where the run has what they are made from.
     overwrite : bool
         Replace an earlier run.
 
@@ -100,11 +104,12 @@ def save(
     from lift.output.facts import gather  # loads matplotlib, which reading a run does not need
 
     target = check_target(folder, overwrite=overwrite)
-    facts = gather(effects, findings, manifest, truth=truth)
+    beside = outcomes or Outcomes()
+    facts = gather(effects, findings, manifest, spec=spec, truth=truth, outcomes=beside)
     with _whole(target) as partial:
         posterior.to_netcdf(partial / POSTERIOR)
         (partial / SPEC).write_text(spec.to_toml(), encoding="utf-8", newline="\n")
-        table = effects.long()
+        table = long_table(effects, beside)
         (partial / EFFECTS_CSV).write_bytes(csv_bytes(table))
         table.to_parquet(partial / EFFECTS_PARQUET, index=False)
         if truth is not None:
@@ -217,7 +222,12 @@ def read_truth(folder: Path) -> pd.DataFrame:
     return truth
 
 
-def rewrite_report(folder: str | Path, effects: Effects, findings: Sequence[Finding]) -> Path:
+def rewrite_report(
+    folder: str | Path,
+    effects: Effects,
+    findings: Sequence[Finding],
+    outcomes: Outcomes | None = None,
+) -> Path:
     """Write the report and the figures of a stored run again, and return the report's path.
 
     Parameters
@@ -226,6 +236,8 @@ def rewrite_report(folder: str | Path, effects: Effects, findings: Sequence[Find
     effects : Effects
         Of the stored posterior.
     findings : sequence of Finding
+    outcomes : Outcomes, optional
+        Tables of users and money of the stored run.
 
     Returns
     -------
@@ -239,7 +251,9 @@ def rewrite_report(folder: str | Path, effects: Effects, findings: Sequence[Find
     from lift.output.facts import gather
 
     run = load(folder)
-    facts = gather(effects, findings, run.manifest, truth=run.truth)
+    facts = gather(
+        effects, findings, run.manifest, spec=run.spec, truth=run.truth, outcomes=outcomes
+    )
     with _whole(check_target(folder, overwrite=True)) as partial:
         for name in run.manifest["outputs"]:
             source = run.folder / name

@@ -10,7 +10,7 @@ from small_posteriors import hand_made
 
 from lift.analysis.attribution import ESTIMANDS, attribution
 from lift.analysis.counterfactual import curve, log_lift, lost_share
-from lift.analysis.displacement import tipping_displacement
+from lift.analysis.displacement import displacement_table
 from lift.analysis.effects import Effects
 from lift.analysis.identifiability import identifiability
 from lift.analysis.next_post import predict_next
@@ -111,7 +111,7 @@ def test_downloads_taken_back_are_those_that_were_added() -> None:
     posterior = hand_made(
         np.full((4, 1), 2.0), [20], np.full(120, 10.0), attrs={"scale": "linear", "unit": UNIT}
     )
-    row = tipping_displacement(Effects(posterior)).iloc[0]
+    row = displacement_table(Effects(posterior), ModelSpec()).iloc[0]
     added = UNIT * log_lift(posterior, np.array([0])).values[0]
     assert row["gross_mean"] == pytest.approx(added[:15].sum())
     assert row["net_mean"] == pytest.approx(added[:43].sum())

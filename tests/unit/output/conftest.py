@@ -11,6 +11,7 @@ import xarray as xr
 
 from lift.analysis.diagnostics import Finding
 from lift.analysis.effects import Effects
+from lift.analysis.outcomes import Outcomes
 from lift.model.posterior import Posterior
 from lift.output import manifest
 from lift.output.facts import Facts, Singles
@@ -71,6 +72,7 @@ def effect_rows(by: str, units: list[str], means: list[float], notes: list[str])
         {
             "by": by,
             "unit": units,
+            "outcome": "downloads",
             "n_posts": 1,
             "start": starts,
             "end": starts + pd.Timedelta(days=28),
@@ -87,6 +89,8 @@ def effect_rows(by: str, units: list[str], means: list[float], notes: list[str])
             "relative_mean": mean / 1_500_000.0,
             "relative_lower": (mean - 1.96 * sd) / 1_500_000.0,
             "relative_upper": (mean + 1.96 * sd) / 1_500_000.0,
+            "interaction_index": 0.0256,
+            "coupling": "shared",
             "note": notes,
         }
     )
@@ -112,6 +116,60 @@ def tables() -> dict[str, pd.DataFrame]:
         "content": effect_rows("content", ["not given"], [248_765], [""]),
         "campaign": effect_rows("campaign", ["campaign"], [248_765.4], [""]),
     }
+
+
+@pytest.fixture(scope="session")
+def beside() -> Outcomes:
+    """Tables of users and money, written down."""
+    stated = "assumption-driven: activation 0.8, retention D30 0.07"
+    users = pd.DataFrame(
+        {
+            "by": ["campaign", "campaign", "post"],
+            "unit": ["campaign", "campaign", "p04"],
+            "outcome": [
+                "users active on day 30",
+                "users active on day 90",
+                "users active on day 30",
+            ],
+            "day": [30, 90, 30],
+            "mean": [14_000.0, 9_000.0, 31.0],
+            "lower": [9_000.0, 4_000.0, -20.0],
+            "upper": [21_000.0, 17_000.0, 90.0],
+            "prob_positive": [1.0, 1.0, 0.8],
+            "per_quality": [13_500.0, 8_700.0, 30.0],
+            "basis": [stated, stated, stated],
+            "extrapolated": [False, True, False],
+            "note": ["", "day 90 from the retention curve", "only prior: no day observed"],
+        }
+    )
+    monthly = pd.DataFrame(
+        {
+            "date": pd.date_range("2026-03-01", periods=60),
+            "mean": np.linspace(0, 15_000, 60),
+            "lower": np.linspace(0, 10_000, 60),
+            "upper": np.linspace(0, 22_000, 60),
+            "prob": 0.95,
+            "extrapolated": np.arange(60) > 40,
+        }
+    )
+    money = pd.DataFrame(
+        {
+            "by": ["post", "campaign"],
+            "unit": ["p04", "campaign"],
+            "outcome": "downloads",
+            "cost": [500.0, 90_000.0],
+            "cost_median": [0.81, 0.362],
+            "cost_lower": [0.2, 0.3],
+            "cost_upper": [np.inf, 0.45],
+            "prob_positive": [0.871, 1.0],
+            "views": [np.nan, 9e6],
+            "per_1000_mean": [np.nan, 27.6],
+            "per_1000_lower": [np.nan, 21.0],
+            "per_1000_upper": [np.nan, 34.2],
+            "note": ["cost unbounded: the effect may be nil (P(> 0) is 0.87)", ""],
+        }
+    )
+    return Outcomes(users=users, monthly=monthly, money=money)
 
 
 @pytest.fixture(scope="session")

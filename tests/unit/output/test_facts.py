@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from lift.analysis.diagnostics import Finding
 from lift.analysis.effects import Effects
+from lift.model.posterior import Posterior
+from lift.model.spec import ModelSpec
 from lift.output import facts as module
 from lift.output.facts import Facts, gather
 
@@ -50,9 +53,24 @@ def test_single_effects_are_added_up_draw_by_draw(gathered: Facts, effects: Effe
     assert gathered.singles.index > 0.0
 
 
-def test_no_interaction_index_where_the_campaign_may_be_zero(effects: Effects) -> None:
-    campaign = effects.table("campaign").assign(lower=-1.0)
-    assert np.isnan(module.singles(effects, campaign, 0.95).index)
+def test_the_interaction_index_is_that_of_the_campaign_table(effects: Effects) -> None:
+    campaign = effects.table("campaign")
+    index = module.singles(effects, campaign, 0.95).index
+    assert index == campaign["interaction_index"].iloc[0] == effects.interaction_index()
+    single = float(effects.draws("post").sum("post").mean())
+    assert index == pytest.approx(single / float(effects.draws("campaign").mean()) - 1.0)
+
+
+def test_pull_forward_is_told_where_the_model_has_it(posterior: Posterior) -> None:
+    assert module.pull_forward(Effects(posterior), ModelSpec(), 0.95) is None
+    draws = posterior.draws.assign(displacement=0.3 * xr.ones_like(posterior.draws["noise_sd"]))
+    groups = dict(posterior.tree.children.items()) | {"posterior": xr.DataTree(draws)}
+    root = xr.Dataset(attrs={**posterior.attrs, "displacement_after": 14, "displacement_until": 42})
+    made = Posterior(xr.DataTree(root, children=groups))
+    table = module.pull_forward(Effects(made), ModelSpec(), 0.95)
+    assert table is not None
+    assert table["by"].tolist() == ["campaign", *["post"] * 4]
+    assert (table["net_mean"] < table["gross_mean"]).iloc[0]
 
 
 def test_each_window_begins_a_week_before_its_post(gathered: Facts) -> None:

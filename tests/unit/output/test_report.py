@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from lift.analysis.diagnostics import Finding
+from lift.analysis.outcomes import Outcomes
 from lift.output import report
 from lift.output.facts import Facts, Singles
 
@@ -232,3 +233,66 @@ def test_overlap_counts_windows_that_share_a_day() -> None:
     start = pd.to_datetime(["2026-01-01", "2026-01-10", "2026-02-01"])
     end = pd.to_datetime(["2026-01-10", "2026-01-20", "2026-02-02"])
     assert report.overlapping(pd.DataFrame({"start": start, "end": end})) == 2
+
+
+@pytest.fixture(scope="module")
+def whole(hand_made: Facts, beside: Outcomes) -> Page:
+    """The page of a run with users, money and displacement."""
+    pull_forward = pd.DataFrame(
+        {
+            "unit": ["campaign", "p04"],
+            "gross_mean": [240_000.0, 700.0],
+            "gross_lower": [200_000.0, -100.0],
+            "gross_upper": [280_000.0, 1_500.0],
+            "net_mean": [190_000.0, 500.0],
+            "net_lower": [140_000.0, -200.0],
+            "net_upper": [230_000.0, 1_200.0],
+            "tipping": [0.83, np.nan],
+            "prob_tipped": [0.02, 0.0],
+            "net_mean_weaker": [188_000.0, 490.0],
+            "net_mean_stronger": [192_000.0, 510.0],
+            "note": ["", "only prior: no day observed"],
+        }
+    )
+    facts = replace(hand_made, outcomes=beside, pull_forward=pull_forward)
+    return Page(report.render(facts))
+
+
+def test_users_say_what_they_rest_on(whole: Page) -> None:
+    assert "rest on: assumption-driven: activation 0.8, retention D30 0.07." in whole.text
+    assert (
+        "campaign campaign 30 14,000 9,000 to 21,000 >0.999 13,500 assumption-driven" in whole.text
+    )
+    assert "assumption-driven, extrapolated" in whole.text
+    assert "p04, day 30: only prior: no day observed" in whole.text
+    assert "Incremental monthly active users" not in whole.text  # words of a figure
+    assert "a lower bound" in whole.text
+
+
+def test_money_is_unbounded_where_the_effect_may_be_nil(whole: Page) -> None:
+    assert "p04 post downloads 500 0.81 0.2 to unbounded 0.871" in whole.text
+    assert (
+        "campaign campaign downloads 90,000 0.362 0.3 to 0.45 >0.999 9,000,000 27.6" in whole.text
+    )
+    # The campaign comes first, whatever the order of the table.
+    assert whole.text.index("campaign downloads 90,000") < whole.text.index("post downloads 500")
+
+
+def test_gross_and_net_stand_beside_the_tipping_share(whole: Page) -> None:
+    assert "campaign 240,000 200,000 to 280,000 190,000 140,000 to 230,000 83.0%" in whole.text
+    assert "above 100%" in whole.text
+
+
+def test_without_them_nothing_is_said(page: Page) -> None:
+    for words in ("Money and views", "Gross and net of pull-forward", "per unit of quality"):
+        assert words not in page.text
+    assert "coupling: shared" in page.text
+
+
+def test_posts_that_are_only_prior_say_so_in_every_figure(
+    hand_made: Facts, svgs: dict[str, str]
+) -> None:
+    assert report.only_prior(hand_made) == {"p04"}
+    for name in ("windows", "panels"):
+        assert svgs[name].count("(only prior)") == 1, name
+    assert "(only prior)" not in svgs["curve"]

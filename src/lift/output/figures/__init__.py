@@ -8,6 +8,7 @@ from lift.output.figures.agreement import engine_forest
 from lift.output.figures.curves import LEAD_DAYS, MAX_PANELS, campaign_curve, post_panels
 from lift.output.figures.effects import post_forest, post_windows
 from lift.output.figures.style import PALETTE, inline, to_svg
+from lift.output.figures.users import monthly_users
 
 __all__ = [
     "LEAD_DAYS",
@@ -16,6 +17,7 @@ __all__ = [
     "campaign_curve",
     "engine_forest",
     "inline",
+    "monthly_users",
     "post_forest",
     "post_panels",
     "post_windows",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import ceil
 
 import numpy as np
@@ -97,7 +97,9 @@ def campaign_curve(
         return figure
 
 
-def post_panels(windows: Mapping[str, pd.DataFrame], *, prob: float = 0.95) -> Figure:
+def post_panels(
+    windows: Mapping[str, pd.DataFrame], *, prob: float = 0.95, prior: Collection[str] = ()
+) -> Figure:
     """Return a small panel per post: its own window, observed and without that post.
 
     Parameters
@@ -107,6 +109,8 @@ def post_panels(windows: Mapping[str, pd.DataFrame], *, prob: float = 0.95) -> F
         :data:`MAX_PANELS` posts at most.
     prob : float
         Probability of the interval, for the legend.
+    prior : collection of post
+        The posts that are only prior, which their titles say.
 
     Returns
     -------
@@ -128,7 +132,8 @@ def post_panels(windows: Mapping[str, pd.DataFrame], *, prob: float = 0.95) -> F
         handles: list[Artist] = []
         for axes, (post, window) in zip(grid.flat, windows.items(), strict=False):
             handles = _curves(axes, window, prob, with_log=False)
-            axes.set_title(elided(post, 22), fontsize=8.5)
+            title = f"{elided(post, 12)} (only prior)" if post in prior else elided(post, 22)
+            axes.set_title(title, fontsize=8.5)
             axes.tick_params(labelsize=7.5)
             axes.margins(x=0.02)
             locator = AutoDateLocator(minticks=2, maxticks=4)

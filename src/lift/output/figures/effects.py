@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from lift.analysis.effects import ONLY_PRIOR
 from lift.output import wording
 from lift.output.figures.style import PALETTE, WIDTH_INCHES, dates, days, drawing, elided
 
@@ -40,7 +41,7 @@ def post_forest(
         rows = np.arange(n)[::-1]
         axes.axvline(0.0, color=PALETTE["muted"], linewidth=0.8)
         for row, unit in zip(rows, table.to_dict("records"), strict=True):
-            informed = "only prior" not in str(unit["note"])
+            informed = ONLY_PRIOR not in str(unit["note"])
             axes.plot(
                 [unit["lower"], unit["upper"]],
                 [row, row],
@@ -97,7 +98,7 @@ def post_windows(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        Rows of ``Effects.table``: ``unit, start, end`` are used.
+        Rows of ``Effects.table``: ``unit, start, end, note`` are used.
 
     Returns
     -------
@@ -121,7 +122,11 @@ def post_windows(table: pd.DataFrame) -> Figure:
                 solid_capstyle="butt",
             )
             upper.plot(first, row, marker="|", markersize=7, color=PALETTE["without"])
-        upper.set_yticks(rows, [elided(unit) for unit in table["unit"]])
+        names = [
+            f"{elided(unit)} (only prior)" if ONLY_PRIOR in str(note) else elided(unit)
+            for unit, note in zip(table["unit"], table["note"], strict=True)
+        ]
+        upper.set_yticks(rows, names)
         upper.set_ylim(-0.8, max(n, 1) - 0.2)
         upper.tick_params(axis="y", length=0, labelsize=8.0)
         upper.spines["left"].set_visible(False)
