@@ -111,6 +111,10 @@ Spec = Annotated[
     ),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Threads; all processors by default.")]
+Preregistered = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Made by lift preregister: tell every departure from it."),
+]
 Prob = Annotated[float, typer.Option(callback=_probability, help="Probability of the intervals.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON in full precision.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV in full precision.")]
@@ -203,6 +207,7 @@ def _fit(
     spec: Spec = None,
     market: Market = None,
     workers: Workers = None,
+    preregistered: Preregistered = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -210,6 +215,10 @@ def _fit(
     from lift.output import store
 
     store.check_target(out, overwrite=overwrite)
+    if preregistered is not None:
+        from lift.replication.preregistration import read_frozen
+
+        read_frozen(preregistered)
     read, model = read_inputs(campaign, spec, market)
     chosen = _one_market(read, market)
     for notice in chosen.notices:
@@ -225,8 +234,14 @@ def _fit(
             seed=seed,
             workers=workers,
             progress=progress,
-            command=_fit_command(campaign, out, seed, draws, engine, spec, market),
+            command=_fit_command(campaign, out, seed, draws, engine, spec, market, preregistered),
         )
+    if preregistered is not None:
+        from lift.replication.departures import registered
+
+        analysis = registered(analysis, preregistered)
+        for line in printing.preregistration(analysis.manifest["preregistration"]):
+            printing.note(line)
     analysis.save(out, overwrite=overwrite)
     for finding in analysis.findings:
         if finding.level != "PASS":
@@ -304,6 +319,15 @@ def load_run(run: Path) -> Analysis:
     return pipeline.load(run)
 
 
+def model_of(campaign: Path, spec: Path | None) -> ModelSpec:
+    """Return the specification in a file, else in the campaign's model.toml, else the default."""
+    from lift.model.spec import ModelSpec
+
+    beside = (campaign if campaign.is_dir() else campaign.parent) / MODEL_FILE
+    file = spec or (beside if beside.is_file() else None)
+    return ModelSpec() if file is None else ModelSpec.from_toml(file)
+
+
 def read_inputs(path: Path, spec: Path | None, market: str | None) -> tuple[Campaign, ModelSpec]:
     """Return campaign and specification; the faults of both are told together.
 
@@ -331,13 +355,10 @@ def read_inputs(path: Path, spec: Path | None, market: str | None) -> tuple[Camp
 
     problems: list[Problem] = []
     model = ModelSpec()
-    beside = (path if path.is_dir() else path.parent) / MODEL_FILE
-    file = spec or (beside if beside.is_file() else None)
-    if file is not None:
-        try:
-            model = ModelSpec.from_toml(file)
-        except InputError as error:
-            problems += error.problems
+    try:
+        model = model_of(path, spec)
+    except InputError as error:
+        problems += error.problems
     try:
         campaign = read_campaign(path)
     except InputError as error:
@@ -375,10 +396,12 @@ def _fit_command(
     engine: str,
     spec: Path | None,
     market: str | None,
+    preregistered: Path | None,
 ) -> str:
     """Return the command line that makes a run again, as it was given."""
     words = ["lift", "fit", str(campaign), "--out", str(out), "--seed", str(seed)]
     words += ["--draws", str(draws), "--engine", engine]
     words += [] if spec is None else ["--spec", str(spec)]
     words += [] if market is None else ["--market", market]
+    words += [] if preregistered is None else ["--preregistered", str(preregistered)]
     return shlex.join(words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
@@ -218,6 +218,24 @@ def campaign(read: Campaign) -> None:
     for notice in read.notices:
         note(notice)
     line("valid")
+
+
+def preregistration(record: Mapping[str, Any]) -> list[str]:
+    """Return what a run says about its pre-registration, a line each."""
+    departures = record["departures"]
+    told = f"{len(departures)} departure(s)" if departures else "no departures"
+    lines = [f"frozen {record['created']} ({record['sha256'][:12]}), {told}"]
+    lines += [
+        f"departure: {one['what']}: {one['frozen']} frozen, {one['done']} done"
+        for one in departures
+    ]
+    decision = record["decision"]
+    if decision["met"] is None:
+        lines.append(f"decision rule: {decision['sentence']}; there is no such unit")
+    else:
+        met = "met" if decision["met"] else "not met"
+        lines.append(f"decision rule: {decision['sentence']}; {met} ({decision['found']:.3f})")
+    return lines
 
 
 @contextmanager

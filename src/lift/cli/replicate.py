@@ -1,4 +1,4 @@
-"""The command that re-runs a result and says for each number whether it is the same."""
+"""The commands that freeze an analysis, re-run a result and pack it for others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lift.cli import printing
-from lift.cli.commands import FINDING, AsJson, Spec, Workers, app
+from lift.cli.commands import (
+    FINDING,
+    AsJson,
+    By,
+    CampaignPath,
+    Draws,
+    Market,
+    Seed,
+    Spec,
+    Workers,
+    app,
+    model_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,3 +160,48 @@ def _print_experiment(found: ExperimentVerification, *, as_json: bool) -> None:
     for change in outcome.changes:
         printing.line(f"other version: {change}")
     printing.line(found.verdict())
+
+
+@app.command("preregister")
+def _preregister(
+    campaign: CampaignPath,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="File to write; else preregistration.toml beside it."),
+    ] = None,
+    primary: Annotated[
+        list[By] | None, typer.Option("--primary", help="Primary estimands, as of effects --by.")
+    ] = None,
+    by: Annotated[By, typer.Option(help="Whose effect decides.")] = "campaign",
+    unit: Annotated[str, typer.Option(metavar="NAME", help="Which one of them.")] = "campaign",
+    above: Annotated[float, typer.Option(help="Downloads that the effect must exceed.")] = 0.0,
+    prob: Annotated[float, typer.Option(help="Probability from which on it does.")] = 0.95,
+    decision: Annotated[str, typer.Option(metavar="TEXT", help="What is done then.")] = "",
+    engine: Annotated[str, typer.Option(help="How to compute.")] = "exact",
+    draws: Draws = 4000,
+    seed: Seed = 1,
+    spec: Spec = None,
+    market: Market = None,
+    commit: Annotated[bool, typer.Option("--commit", help="Commit the file with git.")] = False,
+) -> None:
+    """Freeze the analysis of a campaign before its outcomes are seen."""
+    from lift.data.plan import read_plan
+    from lift.replication import preregistration as frozen
+
+    model = model_of(campaign, spec)
+    plan = read_plan(campaign)
+    beside = (campaign if campaign.is_dir() else campaign.parent) / frozen.FILE
+    file = out or beside
+    seal = frozen.freeze(
+        plan if market is None else plan.market(market),
+        model,
+        file,
+        decision=frozen.Decision(by, unit, above, prob, decision),
+        primary=tuple(primary or ("campaign",)),
+        computation=frozen.Computation(engine=engine, draws=draws, seed=seed),
+    )
+    printing.line(f"frozen: {file}")
+    printing.line(f"sha256: {seal}")
+    if commit:
+        printing.line(f"commit: {frozen.commit_file(file)}")
+    printing.line(f"then: lift fit {campaign} --out RUN --preregistered {file}")

@@ -295,7 +295,7 @@ def read_campaign(path: str | Path, *, source: str | None = None) -> Campaign:
     for where in TABLES:
         named = settings.get(where)
         if isinstance(named, DatasetRef):
-            raw[where] = _read_dataset(named, problems)
+            raw[where] = dataset_table(named, problems)
         elif named is not None:
             table = file_in(file.parent, named, where, problems)
             raw[where] = None if table is None else read_table(table, where, problems)
@@ -313,7 +313,7 @@ def read_campaign(path: str | Path, *, source: str | None = None) -> Campaign:
     return _made(checked, source or path_from_here(given))
 
 
-def _read_dataset(reference: DatasetRef, problems: list[Problem]) -> RawTable | None:
+def dataset_table(reference: DatasetRef, problems: list[Problem]) -> RawTable | None:
     """Return the downloads in a series of a data set."""
     from lift.data import datasets
 
