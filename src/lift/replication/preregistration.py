@@ -70,7 +70,17 @@ class Decision:
 
 @dataclass(frozen=True)
 class Computation:
-    """How the analysis will be computed: engine, draws, chains and seed."""
+    """How the analysis will be computed.
+
+    Attributes
+    ----------
+    engine : str
+    draws : int
+        Over all chains.
+    chains : int
+    seed : int
+        Root seed.
+    """
 
     engine: str = "exact"
     draws: int = 4000
