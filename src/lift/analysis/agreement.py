@@ -45,7 +45,43 @@ def agreement(recorded: Effects, found: Effects, prob: float = 0.95) -> pd.DataF
         ``"identical"`` to the last bit, ``"within Monte Carlo error"``, ``"differs"`` or
         ``"on one side only"`` (the other side is NaN then).
     """
-    one, two = _numbers(recorded, prob), _numbers(found, prob)
+    return _compared(_numbers(recorded, prob), _numbers(found, prob))
+
+
+def agreement_with_table(recorded: pd.DataFrame, found: Effects, digits: int) -> pd.DataFrame:
+    """Return the effects in a table beside those of a posterior.
+
+    Parameters
+    ----------
+    recorded : DataFrame
+        Columns by, unit, prob (the same in all rows) and ``QUANTITIES``.
+    found : Effects
+    digits : int
+        Significant digits of the table; numbers that agree in them are identical.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`agreement`; a number of the table has the Monte Carlo error of the one that was
+        found.
+    """
+    prob = float(recorded["prob"].iloc[0])
+    two = {
+        key: (float(f"{value:.{digits}g}"), error)
+        for key, (value, error) in _numbers(found, prob).items()
+    }
+    one = {}
+    for _, row in recorded.iterrows():
+        for quantity in QUANTITIES:
+            key = (str(row["by"]), str(row["unit"]), quantity)
+            one[key] = (float(row[quantity]), two.get(key, (0.0, 0.0))[1])
+    return _compared(one, two)
+
+
+def _compared(
+    one: dict[tuple[str, str, str], tuple[float, float]],
+    two: dict[tuple[str, str, str], tuple[float, float]],
+) -> pd.DataFrame:
     rows = []
     for key in dict.fromkeys([*one, *two]):
         value, error = one.get(key, (math.nan, 0.0))

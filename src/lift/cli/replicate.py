@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from lift.cli.commands import (
     CampaignPath,
     Draws,
     Market,
+    RunPath,
     Seed,
     Spec,
     Workers,
@@ -65,15 +67,56 @@ def _verify(
         if not experiment.passed:
             raise typer.Exit(FINDING)
         return
-    from lift.replication.rerun import verify_run
+    from lift.replication.bundle import is_bundle, opened
 
-    with printing.progress(f"running {result} again") as progress:
-        found = verify_run(
-            result, campaign, spec=spec, seed=seed, workers=workers, progress=progress
-        )
+    asked: dict[str, Any] = {"spec": spec, "seed": seed, "workers": workers}
+    if not is_bundle(result):
+        found = _again(result, result, campaign, asked)
+    else:
+        with opened(result) as inside:
+            if inside.private_run is not None and campaign is not None:
+                found = _again(result, inside.private_run, campaign, asked)
+            else:
+                found = _again(result, inside.run, campaign or inside.inputs, asked)
+                if inside.simulated:
+                    printing.note(
+                        "the data of this run are private: what is run again is a SIMULATED "
+                        "stand-in of the same shape; who has the data gives --campaign"
+                    )
+            if campaign is None:
+                found = replace(found, campaign=f"the inputs in {result}")
     _print_run(found, as_json=as_json)
     if not found.passed:
         raise typer.Exit(FINDING)
+
+
+def _again(named: Path, run: Path, campaign: Path | None, asked: dict[str, Any]) -> Verification:
+    """Run a run directory again; messages call it as the user did."""
+    from lift.replication.rerun import verify_run
+
+    with printing.progress(f"running {named} again") as progress:
+        return replace(verify_run(run, campaign, progress=progress, **asked), run=str(named))
+
+
+@app.command("bundle")
+def _bundle(
+    run: RunPath,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Archive to write, such as run.zip.")],
+    campaign: GivenCampaign = None,
+    private: Annotated[
+        bool,
+        typer.Option("--private", help="Digests in place of the data, and a simulated stand-in."),
+    ] = False,
+) -> None:
+    """Pack a run, its inputs and its lock into one archive that lift verify reads."""
+    from lift.output.manifest import digest_file
+    from lift.replication.bundle import bundle
+
+    file = bundle(run, out, campaign, private=private)
+    printing.line(f"packed: {file}")
+    printing.line(f"sha256: {digest_file(file)}")
+    if private:
+        printing.line("The data are not in it; a simulated stand-in of the same shape is.")
 
 
 def _print_run(found: Verification, *, as_json: bool) -> None:

@@ -57,7 +57,7 @@ class Change:
 
 
 def input_changes(
-    manifest: Mapping[str, Any], campaign: Campaign, posterior: Posterior
+    manifest: Mapping[str, Any], campaign: Campaign, posterior: Posterior | None
 ) -> list[Change]:
     """Return the tables and settings that differ; of the downloads, the days too.
 
@@ -66,8 +66,8 @@ def input_changes(
     manifest : mapping
     campaign : Campaign
         The market that was analysed.
-    posterior : Posterior
-        Of the run: it holds the downloads that it was made from.
+    posterior : Posterior or None
+        Of the run: it holds the downloads that it was made from. None where it is private.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def input_changes(
     out = []
     for name, (was, now) in changed_inputs(manifest, campaign).items():
         label = name
-        if name == "downloads":
+        if name == "downloads" and posterior is not None:
             label += _days(posterior.downloads.to_series(), campaign)
         out.append(Change("input", label, _short(was), _short(now)))
     return out
@@ -124,8 +124,10 @@ def prior_changes(recorded_toml: str, spec: ModelSpec) -> list[Change]:
     ]
 
 
-def seed_changes(manifest: Mapping[str, Any], posterior: Posterior) -> list[Change]:
+def seed_changes(manifest: Mapping[str, Any], posterior: Posterior | None) -> list[Change]:
     """Return a change where the draws were made with another seed than the manifest says."""
+    if posterior is None:
+        return []
     was, drawn = manifest["seed"], posterior.attrs.get("seed", manifest["seed"])
     if int(drawn) == int(was):
         return []

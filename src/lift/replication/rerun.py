@@ -11,7 +11,15 @@ from typing import Any
 
 import pandas as pd
 
-from lift.analysis.agreement import DIFFERS, IDENTICAL, MISSING, WITHIN, agreement
+from lift.analysis.agreement import (
+    COLUMNS,
+    DIFFERS,
+    IDENTICAL,
+    MISSING,
+    WITHIN,
+    agreement,
+    agreement_with_table,
+)
 from lift.analysis.effects import Effects
 from lift.data import example
 from lift.data.campaign import Campaign
@@ -33,6 +41,8 @@ from lift.replication.changes import (
 )
 
 MODEL_FILE = "model.toml"
+SIGNIFICANT = 10
+"""Significant digits of a table of effects, as it is stored."""
 OF_THE_RUN = (
     "created",
     "command",
@@ -165,20 +175,20 @@ def verify_run(
     """
     folder = Path(run).expanduser()
     manifest = manifest_of(folder)
-    posterior = Posterior.from_netcdf(folder / store.POSTERIOR)
+    recorded = _recorded(folder)
+    posterior = recorded.posterior if isinstance(recorded, Effects) else None
     read = find_campaign(folder, manifest, campaign)
     model = spec_at_hand(manifest, read, spec)
     changes = [
         *input_changes(manifest, read, posterior),
         *prior_changes(manifest["spec"]["toml"], model),
         *seed_changes(manifest, posterior),
-        *file_changes(folder, manifest),
+        *(file_changes(folder, manifest) if posterior is not None else ()),
         *place_changes(manifest),
     ]
-    truth = store.read_truth(folder) if store.TRUTH in manifest["outputs"] else None
+    truth = store.read_truth(folder) if (folder / store.TRUTH).is_file() else None
     asked = "" if seed is None or seed == manifest["seed"] else f"seed {seed}"
     place = str(campaign or read.source)
-    recorded = Effects(posterior)
     try:
         again = analyse(
             read,
@@ -192,16 +202,22 @@ def verify_run(
             truth=truth,
         )
     except DiagnosticsError as error:
-        empty = agreement(recorded, recorded).head(0)
+        empty = pd.DataFrame(columns=list(COLUMNS))
         return Verification(str(run), place, empty, {}, tuple(changes), asked, str(error))
-    return Verification(
-        str(run),
-        place,
-        agreement(recorded, again.effects),
-        _files(folder, manifest, again),
-        tuple(changes),
-        asked,
+    numbers = (
+        agreement(recorded, again.effects)
+        if isinstance(recorded, Effects)
+        else agreement_with_table(recorded, again.effects, SIGNIFICANT)
     )
+    return Verification(str(run), place, numbers, _files(manifest, again), tuple(changes), asked)
+
+
+def _recorded(folder: Path) -> Effects | pd.DataFrame:
+    """Return the effects of a run; of a private one in an archive, only their table."""
+    table = folder / store.EFFECTS_CSV
+    if (folder / store.POSTERIOR).is_file() or not table.is_file():
+        return Effects(Posterior.from_netcdf(folder / store.POSTERIOR))
+    return pd.read_csv(table, dtype={"by": str, "unit": str}, keep_default_na=False)
 
 
 def spec_at_hand(
@@ -248,18 +264,16 @@ def _option(words: Sequence[str], name: str) -> str | None:
     return words[words.index(name) + 1] if name in words[:-1] else None
 
 
-def _files(folder: Path, manifest: Mapping[str, Any], again: Analysis) -> dict[str, str]:
+def _files(manifest: Mapping[str, Any], again: Analysis) -> dict[str, str]:
     """Return for each output of a run whether the new run has the same bytes."""
     kept = {key: manifest[key] for key in OF_THE_RUN if key in manifest}
     with tempfile.TemporaryDirectory() as passing:
         made = replace(again, manifest={**again.manifest, **kept}).save(Path(passing) / "run")
         out = {}
-        for name in manifest["outputs"]:
+        for name, digest in manifest["outputs"].items():
             file = made / name
             if not file.is_file():
                 out[name] = "not made again"
-            elif not (folder / name).is_file() or digest_file(file) != digest_file(folder / name):
-                out[name] = "differs"
             else:
-                out[name] = "identical bytes"
+                out[name] = "identical bytes" if digest_file(file) == digest else "differs"
     return out
