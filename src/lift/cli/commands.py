@@ -240,8 +240,7 @@ def _fit(
         from lift.replication.departures import registered
 
         analysis = registered(analysis, preregistered)
-        for line in printing.preregistration(analysis.manifest["preregistration"]):
-            printing.note(line)
+        printing.preregistration(analysis.manifest["preregistration"])
     analysis.save(out, overwrite=overwrite)
     for finding in analysis.findings:
         if finding.level != "PASS":
@@ -401,7 +400,6 @@ def _fit_command(
     """Return the command line that makes a run again, as it was given."""
     words = ["lift", "fit", str(campaign), "--out", str(out), "--seed", str(seed)]
     words += ["--draws", str(draws), "--engine", engine]
-    words += [] if spec is None else ["--spec", str(spec)]
-    words += [] if market is None else ["--market", market]
-    words += [] if preregistered is None else ["--preregistered", str(preregistered)]
+    given = {"--spec": spec, "--market": market, "--preregistered": preregistered}
+    words += [part for key, value in given.items() if value for part in (key, str(value))]
     return shlex.join(words)

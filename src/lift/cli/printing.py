@@ -220,8 +220,8 @@ def campaign(read: Campaign) -> None:
     line("valid")
 
 
-def preregistration(record: Mapping[str, Any]) -> list[str]:
-    """Return what a run says about its pre-registration, a line each."""
+def preregistration(record: Mapping[str, Any]) -> None:
+    """Print what a run says about its pre-registration, beside the result."""
     departures = record["departures"]
     told = f"{len(departures)} departure(s)" if departures else "no departures"
     lines = [f"frozen {record['created']} ({record['sha256'][:12]}), {told}"]
@@ -235,7 +235,8 @@ def preregistration(record: Mapping[str, Any]) -> list[str]:
     else:
         met = "met" if decision["met"] else "not met"
         lines.append(f"decision rule: {decision['sentence']}; {met} ({decision['found']:.3f})")
-    return lines
+    for text in lines:
+        note(text)
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def _bundle(
         typer.Option("--private", help="Digests in place of the data, and a simulated stand-in."),
     ] = False,
 ) -> None:
-    """Pack a run, its inputs and its lock into one archive that lift verify reads."""
+    """Pack a run and its inputs into one archive that verify reads."""
     from lift.output.manifest import digest_file
     from lift.replication.bundle import bundle
 
@@ -227,7 +227,7 @@ def _preregister(
     market: Market = None,
     commit: Annotated[bool, typer.Option("--commit", help="Commit the file with git.")] = False,
 ) -> None:
-    """Freeze the analysis of a campaign before its outcomes are seen."""
+    """Freeze an analysis before its outcomes are seen."""
     from lift.data.plan import read_plan
     from lift.replication import preregistration as frozen
 

@@ -54,9 +54,10 @@ OF_THE_RUN = (
     "platform",
     "seconds",
     "lift",
+    "notices",
     "preregistration",
 )
-"""Keys of the manifest that a report shows and that say when and where, not what."""
+"""Keys of the manifest that a report shows and that say when, where and how it was read."""
 
 
 @dataclass(frozen=True, eq=False)
