@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import pytest
 from study_of_solves import names_of
 
 from lift import study
-from lift.errors import RunError, StudyError
+from lift.errors import ExecutionError, RunError, StudyError
+from lift.provenance import code_digest
+from lift.study import resumable
 from lift.study.resumable import duration, unit_digest, write_durably
 
 SCRIPT = Path(__file__).resolve().parents[2] / "study_of_solves.py"
@@ -124,6 +127,16 @@ def test_progress_tells_the_share_and_the_time_left(tmp_path: Path) -> None:
     assert [share for share, _ in seen] == [0.5, 0.75, 1.0]
     assert seen[0][1].startswith("2 of 4 units, ")
     assert seen[-1][1] == "4 of 4 units, 0 s left"
+
+
+def test_a_worker_with_other_code_is_refused() -> None:
+    task = partial(resumable._unit, lambda name: {"name": name})
+    same = (code_digest(), study.versions())
+    assert json.loads(task(same, "a")) == {"name": "a"}
+    with pytest.raises(ExecutionError, match="other sources of lift"):
+        task(("0" * 64, study.versions()), "a")
+    with pytest.raises(ExecutionError, match="'numpy'"):
+        task((code_digest(), study.versions() | {"numpy": "1.0"}), "a")
 
 
 def test_times_are_short() -> None:
