@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
@@ -256,13 +257,21 @@ def run(
 
 
 def _main(home: Path) -> Callable[[dict[str, Any]], Mapping[str, float]]:
-    """Return the function ``main`` of an experiment's run.py."""
+    """Return the function ``main`` of an experiment's run.py.
+
+    The module is known by its name, as dataclasses need, and is sent to workers by value: they
+    cannot import it.
+    """
+    import cloudpickle
+
     spec = importlib.util.spec_from_file_location(f"experiment_{home.name}", home / RUN)
     if spec is None or spec.loader is None or not (home / RUN).is_file():
         raise RunError(f"an experiment must have the file {RUN}, found none in '{home}'")
     module = importlib.util.module_from_spec(spec)
     # compiled from the text: a bytecode cache goes by the second and the size of the file
     code = compile((home / RUN).read_text(encoding="utf-8"), str(home / RUN), "exec")
+    sys.modules[spec.name] = module
+    cloudpickle.register_pickle_by_value(module)
     exec(code, vars(module))
     main = getattr(module, "main", None)
     if not callable(main):

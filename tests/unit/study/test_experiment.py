@@ -132,10 +132,18 @@ def test_run_py_must_have_main(folder: Path) -> None:
 
 
 UNITS = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+
 from lift import study
 
-def one(name, config):
-    return {"value": config["a"] + len(name)}
+@dataclass(frozen=True)
+class Size:
+    letters: int
+
+def one(name, config, size=Size):
+    return {"value": config["a"] + size(len(name)).letters}
 
 def main(config):
     names = ["a", "bb", "ccc"]
