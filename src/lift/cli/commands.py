@@ -13,25 +13,23 @@ from typer.core import TyperGroup
 from lift import __version__
 from lift.cli import printing
 from lift.cli.coupled import CampaignOption, CouplingOption, coupled_run
+from lift.cli.reading import read_inputs
 from lift.errors import (
     DiagnosticsError,
     InputError,
     LiftError,
-    Problem,
     RunError,
     StudyError,
 )
 
 if TYPE_CHECKING:
     from lift.data.campaign import Campaign
-    from lift.model.spec import ModelSpec
     from lift.pipeline import Analysis
 
 FINDING, BAD_INPUT, INTERRUPTED = 1, 2, 130
 """Exit codes: a check failed, the input cannot be used, the user stopped it."""
 
 DEMO_FOLDER = Path("runs/demo")
-MODEL_FILE = "model.toml"
 
 type By = Literal["post", "influencer", "platform", "creator_type", "content", "campaign"]
 
@@ -316,55 +314,6 @@ def load_run(run: Path) -> Analysis:
     from lift import pipeline
 
     return pipeline.load(run)
-
-
-def model_of(campaign: Path, spec: Path | None) -> ModelSpec:
-    """Return the specification in a file, else in the campaign's model.toml, else the default."""
-    from lift.model.spec import ModelSpec
-
-    beside = (campaign if campaign.is_dir() else campaign.parent) / MODEL_FILE
-    file = spec or (beside if beside.is_file() else None)
-    return ModelSpec() if file is None else ModelSpec.from_toml(file)
-
-
-def read_inputs(path: Path, spec: Path | None, market: str | None) -> tuple[Campaign, ModelSpec]:
-    """Return campaign and specification; the faults of both are told together.
-
-    Parameters
-    ----------
-    path : Path
-        The campaign.
-    spec : Path or None
-        The specification; else that of the campaign, else the default one.
-    market : str or None
-        All markets for None.
-
-    Returns
-    -------
-    campaign : Campaign
-    model : ModelSpec
-
-    Raises
-    ------
-    InputError
-        Naming every fault of both.
-    """
-    from lift.data.campaign import read_campaign
-    from lift.model.spec import ModelSpec
-
-    problems: list[Problem] = []
-    model = ModelSpec()
-    try:
-        model = model_of(path, spec)
-    except InputError as error:
-        problems += error.problems
-    try:
-        campaign = read_campaign(path)
-    except InputError as error:
-        raise InputError([*error.problems, *problems]) from None
-    if problems:
-        raise InputError(problems)
-    return (campaign if market is None else campaign.market(market)), model
 
 
 def _one_market(campaign: Campaign, market: str | None) -> Campaign:

@@ -19,9 +19,9 @@ from lift.cli.commands import (
     Spec,
     Workers,
     app,
-    read_inputs,
 )
 from lift.cli.estimands import print_table
+from lift.cli.reading import read_inputs
 
 COLUMNS = ("unit", "market", "n_posts", "observed", "mean", "lower", "upper", "prob_positive")
 

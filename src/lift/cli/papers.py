@@ -26,7 +26,7 @@ def _paper(
         bool, typer.Option("--accept", help="Take the results as what the text has been read with.")
     ] = False,
 ) -> None:
-    """Build papers; exit 1 where the text is not what results give."""
+    """Build papers and check what they say against the results."""
     from lift.paper import build_paper, check_paper, expect_paper
 
     if out is not None and len(papers) > 1:

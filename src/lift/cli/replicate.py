@@ -21,8 +21,8 @@ from lift.cli.commands import (
     Spec,
     Workers,
     app,
-    model_of,
 )
+from lift.cli.reading import model_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,7 @@ def _bundle(
         typer.Option("--private", help="Digests in place of the data, and a simulated stand-in."),
     ] = False,
 ) -> None:
-    """Pack a run and its inputs into one archive that verify reads."""
+    """Pack a run and its inputs into one archive."""
     from lift.output.manifest import digest_file
     from lift.replication.bundle import bundle
 
