@@ -185,6 +185,13 @@ def items(truth: Any, draws: np.ndarray, scale: float, **labels: list[str]) -> d
     }
 
 
+def posts_close(design: Design) -> float:
+    """Return how many other posts lie within a week of a post, on average."""
+    times = design.posts.day + design.posts.fraction
+    close = np.abs(np.subtract.outer(times, times)) < CLOSE_DAYS
+    return float(close.sum(axis=1).mean() - 1)
+
+
 def baseline_scale(drawn: PriorDraw) -> float:
     """Return the median downloads per day that were expected without any post."""
     return float(np.exp(np.median(drawn.log_mean - drawn.log_lift.sum(axis=1))))
@@ -194,8 +201,6 @@ def one_campaign(name: str, config: dict[str, Any]) -> dict[str, Any]:
     """Return a campaign's settings, and for every estimand truths beside intervals."""
     campaign, spec, design, drawn = simulated(name, config)
     posts = campaign.posts
-    times = design.posts.day + design.posts.fraction
-    close = (np.abs(np.subtract.outer(times, times)) < CLOSE_DAYS).sum(axis=1).mean() - 1
     fitted = fit(name, campaign, spec, config)
     stats = fitted.sample_stats
     effects, scale = Effects(fitted), baseline_scale(drawn)
@@ -224,7 +229,7 @@ def one_campaign(name: str, config: dict[str, Any]) -> dict[str, Any]:
         "posts": len(posts),
         "people": int(posts["influencer"].nunique()),
         "controls": 0 if campaign.controls is None else campaign.controls.shape[1] - 2,
-        "posts_close": float(close),
+        "posts_close": posts_close(design),
         "median_downloads": float(np.median(design.downloads)),
         "pareto_k": float(stats["pareto_k"]),
         "ess": float(stats["ess"]),
