@@ -36,6 +36,8 @@ CONTRASTS = {
 }
 MADE_OF_UNITS = ("campaigns", "bar", "overlap")
 """What of the configuration no campaign depends on."""
+MADE_OF_UNITS = ("campaigns", "bar", "overlap")
+"""What of the configuration no campaign depends on."""
 ENDS = [(1 - PROBS[0]) / 2, (1 + PROBS[0]) / 2, (1 - PROBS[1]) / 2, (1 + PROBS[1]) / 2]
 
 
@@ -310,7 +312,7 @@ def strata(table: pd.DataFrame, config: dict[str, Any]) -> dict[str, pd.DataFram
     out |= {f"{name}": table[table["likelihood"] == name] for name in config["models"]}
     bounds = ((4, 10), (11, 25), (26, 60))
     out |= {f"{a} to {b} posts": table[table["posts"].between(a, b)] for a, b in bounds}
-    if table["creator_type"].notna().all():
+    if "creator_type" in table and table["creator_type"].notna().all():
         out |= {f"{k} creators": own for k, own in table.groupby("creator_type")}
     return {label: own for label, own in out.items() if len(own)}
 
@@ -319,45 +321,49 @@ def main(config: dict[str, Any]) -> dict[str, float]:
     """Return the coverage of the intervals of every estimand over all campaigns."""
     names = [f"campaign_{i:04d}" for i in range(config["campaigns"])]
     folder = Path(config["results"])
-    own = {
-        key: value for key, value in config.items() if key not in ("campaigns", "overlap", "bar")
-    }
-    units = study.durable(names, lambda name: one_campaign(name, own), folder / "units", own)
+    own = {key: value for key, value in config.items() if key not in MADE_OF_UNITS}
+    units = study.units(names, lambda name: one_campaign(name, own), folder / "units", own)
     table = long_table(names, units)
-    numbers: dict[str, float] = {
+    rows, numbers = summarised(table, config)
+    write(folder, config["seed"], names, units, table, rows)
+    return {
         "campaigns": len(units),
         "share_k_above_0.7": float(np.mean([unit["pareto_k"] > BAD_K for unit in units])),
         "largest_k": max(unit["pareto_k"] for unit in units),
+        "posts_within_a_week": float(np.mean([unit["posts_close"] for unit in units])),
+        **numbers,
     }
-    rows = []
+
+
+def summarised(
+    table: pd.DataFrame, config: dict[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Return a row per estimand and part of the campaigns, and the headline numbers."""
+    rows, numbers = [], {}
     for kind, mine in table.groupby("estimand", sort=False):
         whole = row_of(mine, config)
-        rows.append({"estimand": kind, "part": "all", **whole})
+        parts = {"all": mine, **strata(mine, config)}
         rows += [
-            {"estimand": kind, "part": part, **row_of(some, config)}
-            for part, some in strata(mine, config).items()
+            {"estimand": kind, "part": part, **row_of(own, config)} for part, own in parts.items()
         ]
         numbers[f"{kind}_truths"] = whole["truths"]
-        for prob in PROBS:
-            label = round(100 * prob)
-            numbers[f"{kind}_coverage_{label}"] = whole[f"coverage_{label}"]
-            numbers[f"{kind}_coverage_{label}_mcse"] = whole[f"mcse_{label}"]
-            numbers[f"{kind}_se_{label}"] = whole[f"se_{label}"]
-            numbers[f"{kind}_se_{label}_mcse"] = whole[f"mcse_{label}"]
-    numbers["outside_bar"] = sum(
-        not row[f"within_bar_{round(100 * prob)}"]
+        for label in (round(100 * prob) for prob in PROBS):
+            for what in ("coverage", "se"):
+                numbers[f"{kind}_{what}_{label}"] = whole[f"{what}_{label}"]
+                numbers[f"{kind}_{what}_{label}_mcse"] = whole[f"mcse_{label}"]
+    within = [
+        row[f"within_bar_{round(100 * prob)}"]
         for row in rows
         if row["part"] == "all"
         for prob in PROBS
-    )
-    numbers["posts_within_a_week"] = float(np.mean([unit["posts_close"] for unit in units]))
-    write(folder, config, names, units, table, rows)
-    return numbers
+    ]
+    numbers["outside_bar"] = within.count(False)
+    return rows, numbers
 
 
 def write(
     folder: Path,
-    config: dict[str, Any],
+    seed: int,
     names: list[str],
     units: list[dict[str, Any]],
     table: pd.DataFrame,
@@ -365,7 +371,7 @@ def write(
 ) -> None:
     """Write the tables: summary with seed and versions, and campaigns with their counts."""
     style: dict[str, Any] = {"index": False, "lineterminator": "\n", "float_format": "%.5g"}
-    summary = pd.DataFrame(rows).assign(seed=config["seed"], **study.versions())
+    summary = pd.DataFrame(rows).assign(seed=seed, **study.versions())
     summary.to_csv(folder / "summary.csv", **style)
     counts = table.pivot_table(
         index="campaign", columns="estimand", values=["in_95", "in_50"], aggfunc="sum", sort=False

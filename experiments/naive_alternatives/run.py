@@ -213,7 +213,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
     names = [f"campaign_{i:04d}" for i in range(first, first + config["campaigns"])]
     apart = ("campaigns", "first_campaign", "ordinary_effect")
     own = {key: value for key, value in config.items() if key not in apart}
-    units = study.durable(
+    units = study.units(
         names, lambda name: one_campaign(name, own, study_of), folder / "units", own
     )
     table = long_table(names, units)
