@@ -215,7 +215,8 @@ def main(config: dict[str, Any]) -> dict[str, float]:
     numbers: dict[str, float] = {}
     rows, campaigns = [], []
     folder = Path(config["results"])
-    shared = {key: value for key, value in config.items() if key not in ("campaigns", "models")}
+    apart = ("campaigns", "models", "band_prob", "band_simulations")
+    shared = {key: value for key, value in config.items() if key not in apart}
     for label, model in config["models"].items():
         names = [f"{label}_{i:04d}" for i in range(config["campaigns"][label])]
         own_config = {**shared, "models": {label: model}}
