@@ -88,6 +88,30 @@ def texts_of(name: str) -> list[str]:
             f"{n[f'{span}_raw_all']:g} |"
             for span in ("two_days", "week")
         ]
+    if name in ("coverage_of_estimands", "coverage_of_users"):
+        kinds = [key.removesuffix("_coverage_95") for key in n if key.endswith("_coverage_95")]
+        return [
+            f" | {n[f'{kind}_truths']:,.0f} | "
+            + " | ".join(
+                f"{100 * n[f'{kind}_coverage_{prob}']:.1f} ({100 * n[f'{kind}_se_{prob}']:.1f})"
+                for prob in (95, 50)
+            )
+            for kind in kinds
+        ]
+    if name == "naive_alternatives":
+        rows = [key.removesuffix("_rmse_days") for key in n if key.endswith("_rmse_days")]
+        return [
+            f" | {100 * n[f'{row}_coverage_95']:.1f} | {100 * n[f'{row}_coverage_50']:.1f} | "
+            f"{n[f'{row}_rmse_days']:.2f} | {n[f'{row}_median_abs_error_days']:.2f} |"
+            for row in rows
+            if not row.startswith("ordinary_campaign")
+        ]
+    if name == "simulation_based_calibration":
+        return [
+            f"| {model} | {n[f'{model}_campaigns']:,.0f} | "
+            f"{n[f'{model}_outside_own_band']:.0f} of {n[f'{model}_quantities']:.0f} |"
+            for model in (key.removesuffix("_campaigns") for key in n if key.endswith("_campaigns"))
+        ]
     events = ("alerts", "certificate", "campaign")
     variants = ("horizon_14", "horizon_42", "level_rate_1000", "default")
     return [
@@ -101,7 +125,16 @@ def texts_of(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["coverage_overlapping_posts", "hacker_news_stars", "immuni_rollouts"]
+    "name",
+    [
+        "coverage_of_estimands",
+        "coverage_of_users",
+        "coverage_overlapping_posts",
+        "hacker_news_stars",
+        "immuni_rollouts",
+        "naive_alternatives",
+        "simulation_based_calibration",
+    ],
 )
 def test_notes_hold_the_expected_numbers(name: str) -> None:
     notes = (ROOT / "experiments" / name / "notes.md").read_text("utf-8")
