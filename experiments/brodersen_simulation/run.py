@@ -94,6 +94,7 @@ def predictions(
         "niter": config["draws"],
         "chains": config["chains"],
         "prior_level_sd": method["prior_level_sd"],
+        "prior_level_df": method["prior_level_df"],
     }
     result = lift.CausalImpact(
         np.column_stack([outcome, controls]),

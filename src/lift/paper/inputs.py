@@ -55,7 +55,8 @@ from lift.errors import RunError
 INPUTS = "inputs.toml"
 MINUS = "−"
 Value = float | str
-TAKES = ("only", "count", "sum", "mean", "median", "min", "max")
+TAKES = ("only", "count", "sum", "mean", "median", "min", "max", "largest")
+"""What is taken of the rows; ``"largest"`` is the largest size, whatever the sign."""
 DERIVED: Mapping[str, tuple[int, Callable[..., float]]] = {
     "complement": (1, lambda a: 1.0 - a),
     "sum": (2, lambda a, b: a + b),
@@ -312,6 +313,8 @@ def _taken(content: Any, entry: Mapping[str, Any]) -> Any:
         if take == "count":
             return len(rows)
         column = rows[entry["column"]]
+        if take == "largest":
+            return float(column.abs().max())
         if take != "only":
             return float(getattr(column, take)())
         if len(column) != 1:
