@@ -12,6 +12,7 @@ from matplotlib.ticker import PercentFormatter
 METHODS = {
     "r_default": ("lift, R's defaults", "#b4541a", "o"),
     "wide_level": ("lift, wide level", "#2f6fb3", "s"),
+    "free_level": ("lift, free level", "#8a5fb0", "v"),
     "dynamic": ("lift, dynamic", "#1f8a63", "D"),
     "package": ("PyPI causalimpact", "#6b737b", "^"),
 }
@@ -26,7 +27,7 @@ def power(sources: dict[str, Any]) -> Figure:
     labels = [f"{effect:.4g}" for effect in 100 * table["effect"].unique()]
     for i, (method, (label, colour, marker)) in enumerate(METHODS.items()):
         own = table[table["method"] == method]
-        at = [position + 0.09 * (i - 1.5) for position in range(len(own))]
+        at = [position + 0.08 * (i - 2) for position in range(len(own))]
         axes.errorbar(
             at, own["share"], yerr=2 * own["se"], label=label, color=colour, marker=marker,
             markersize=4, linewidth=1.2, elinewidth=0.9,
@@ -63,7 +64,9 @@ def horizon(sources: dict[str, Any]) -> Figure:
     for axes in panels[1:]:
         axes.set_ylim(0, None)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=5, columnspacing=1.2, handlelength=1.6
+    )
     return figure
 
 

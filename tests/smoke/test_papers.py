@@ -114,6 +114,7 @@ def test_notes_of_the_simulation_hold_its_numbers() -> None:
     for label, name in {
         "R's defaults": "r_default",
         "wide level": "wide_level",
+        "free level": "free_level",
         "dynamic": "dynamic",
         "PyPI causalimpact": "package",
     }.items():
