@@ -1,12 +1,14 @@
 # `make` alone lists the targets. Each target makes .venv from requirements.lock when it needs to.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow reproduce papers lint bench lock clean
+.PHONY: help setup demo test test-slow reproduce papers lint bench bench-peers lock clean
 
 # Python to build .venv with; found by itself where it is not given (make setup PYTHON=...).
 PYTHON ?=
 # More options for pytest, such as PYTEST_ARGS="-k campaign -x".
 PYTEST_ARGS ?=
+# More options for the benchmark, such as BENCH_ARGS="--sets a --no-campaigns".
+BENCH_ARGS ?=
 
 # What `make reproduce` runs again, and what `make papers` builds.
 EXPERIMENTS ?= $(patsubst %/run.py,%,$(sort $(wildcard experiments/*/run.py)))
@@ -84,7 +86,8 @@ help:
 	@echo "make reproduce  run the experiments at small size; hold them and the papers to the results"
 	@echo "make papers     build the papers to PDF and HTML, and check their numbers"
 	@echo "make lint       ruff and mypy"
-	@echo "make bench      time the engine on simulated campaigns"
+	@echo "make bench      lift beside its peers: seconds per effective draw, answers, memory"
+	@echo "make bench-peers  environments of the peers that cannot live in .venv (in .peers)"
 	@echo "make lock       write requirements.lock anew (needs uv; LOCK_ARGS=--upgrade for newer)"
 	@echo "make clean      remove .venv, caches and builds; runs/ stays"
 
@@ -133,7 +136,10 @@ lint: $(READY)
 	@$(BIN)/mypy
 
 bench: $(READY)
-	@$(BIN)/python tests/bench/engine_speed.py
+	@$(BIN)/python tests/bench/compare.py $(BENCH_ARGS)
+
+bench-peers: $(READY)
+	@$(BIN)/python tests/bench/peers/install.py
 
 lock:
 	@uv=$$(sh -c "$$FIND_UV") || { echo "make lock needs uv" >&2; exit 1; }; \

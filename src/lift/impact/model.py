@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +17,7 @@ BoolArray = NDArray[np.bool_]
 
 # The season's sd has a nearly flat prior on the log scale: a search starts above its guess.
 SEASON_START = 0.5
+POINTS_PER_TASK = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +133,21 @@ def evaluate(
     states = np.zeros((n, m))
     normals = np.empty((0, 0)) if rng is None else rng.standard_normal((n, p + 2 * m))
     uniforms = np.empty(0) if rng is None else rng.random(n)
-    evaluate_points(
-        log_sds, normals, uniforms, model.columns, model.observed, model.duration,
-        model.prior.start_sd**2, model.prior.precision, model.log_odds,
-        np.flatnonzero(model.always), np.flatnonzero(~model.always), model.shapes, model.rates,
-        np.log(model.prior.limits), values, coefficients, states,
-    )  # fmt: skip
+
+    def run(task: slice) -> None:
+        evaluate_points(
+            log_sds[task], normals[task], uniforms[task], model.columns, model.observed,
+            model.duration, model.prior.start_sd**2, model.prior.precision, model.log_odds,
+            np.flatnonzero(model.always), np.flatnonzero(~model.always), model.shapes,
+            model.rates, np.log(model.prior.limits), values[task], coefficients[task],
+            states[task],
+        )  # fmt: skip
+
+    # points are independent: the result does not depend on who computes them
+    tasks = [slice(i, i + POINTS_PER_TASK) for i in range(0, n, POINTS_PER_TASK)]
+    if len(tasks) == 1:
+        run(tasks[0])
+    else:
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            list(pool.map(run, tasks))
     return values, coefficients, states
