@@ -113,6 +113,7 @@ $(READY): $(LOCKED) pyproject.toml
 	$(BIN)/python -m compileall -q src; \
 	echo "Compiling the engine."; \
 	$(BIN)/python -m lift.engines.warm; \
+	$(BIN)/python -m lift.impact.warm; \
 	touch $@
 
 demo: $(READY)

@@ -28,6 +28,7 @@ LAYERS = {
     "lift.impact.text": 5,
     "lift.impact.plot": 5,
     "lift.impact.causal_impact": 6,
+    "lift.impact.warm": 7,
     "lift.analysis": 4,
     "lift.output": 5,
     "lift.fitted": 6,
