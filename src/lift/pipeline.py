@@ -30,7 +30,7 @@ def analyse(
     campaign: Campaign,
     spec: ModelSpec | None = None,
     *,
-    engine: str = "exact",
+    engine: str = "auto",
     draws: int = 4000,
     chains: int = 4,
     seed: int = 1,
@@ -48,9 +48,11 @@ def analyse(
     spec : ModelSpec, optional
         The default model if not given.
     engine : str
-        ``"exact"`` or ``"gibbs"``, see :mod:`lift.engines.limits`; ``"pymc"`` (the no-U-turn
-        sampler: slower, and unrelated code); ``"statsmodels"`` (maximum likelihood: confidence
-        intervals, nothing pooled).
+        ``"auto"``: exact where it reaches, Gibbs where it does not or where the exact engine's
+        weights must not be trusted, which is said in the findings and the manifest. Or one of
+        them by its name, see :mod:`lift.engines.limits`; ``"pymc"`` (the no-U-turn sampler:
+        slower, and unrelated code); ``"statsmodels"`` (maximum likelihood: confidence intervals,
+        nothing pooled).
     draws : int
         Posterior draws over all chains.
     chains : int
@@ -99,13 +101,16 @@ def analyse(
     failed = [finding.text for finding in checked if finding.level == "FAIL"]
     if failed:
         raise DiagnosticsError(
-            f"the draws of engine {engine!r} must not be believed: {'; '.join(failed)}; "
+            f"the draws of engine {posterior.attrs['engine']!r} must not be believed: "
+            f"{'; '.join(failed)}; "
             "ask for more draws, or simplify the model"
         )
     return Analysis(
         posterior=posterior,
         spec=spec,
-        manifest=_manifest(campaign, spec, posterior, settings, streams, seconds, truth, command),
+        manifest=_manifest(
+            campaign, spec, posterior, settings, engine, streams, seconds, truth, command
+        ),
         campaign=campaign,
         truth=truth,
     )
@@ -139,6 +144,7 @@ def _manifest(
     spec: ModelSpec,
     posterior: Posterior,
     settings: SampleSettings,
+    asked: str,
     streams: Collection[str],
     seconds: Mapping[str, float],
     truth: pd.DataFrame | None,
@@ -155,6 +161,7 @@ def _manifest(
         draws=settings.draws,
         chains=settings.chains,
         engine=str(posterior.attrs["engine"]),
+        asked=asked,
         settings={"draws": settings.draws, "chains": settings.chains},
         streams=streams,
         diagnostics=posterior.sample_stats,

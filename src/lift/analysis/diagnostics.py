@@ -168,6 +168,10 @@ def findings(posterior: Posterior) -> list[Finding]:
 def _findings(posterior: Posterior) -> list[Finding]:
     stats = posterior.sample_stats
     out = []
+    if "engine_reason" in stats:
+        text = f"draws of engine {posterior.attrs['engine']!r}, since {stats['engine_reason']}"
+        fell_back = "refused_pareto_k" in stats
+        out.append(Finding("REVIEW" if fell_back else "PASS", "Engine", text))
     if "pareto_k" in stats:
         k = float(stats["pareto_k"])
         text = f"tail of the importance weights: k = {k:.2f} (good < {GOOD_K}, bad > {BAD_K})"

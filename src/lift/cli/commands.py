@@ -201,7 +201,7 @@ def _fit(
     out: Annotated[Path, typer.Option(metavar="RUN", help="Run directory to make.")],
     seed: Seed = 1,
     draws: Draws = 4000,
-    engine: Annotated[str, typer.Option(help="How to compute.")] = "exact",
+    engine: Annotated[str, typer.Option(help="How to compute.")] = "auto",
     spec: Spec = None,
     market: Market = None,
     workers: Workers = None,

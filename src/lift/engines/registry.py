@@ -17,6 +17,8 @@ ENGINES = {
 """Those that return a posterior."""
 WINDOW_ENGINES = {"causalimpact": ("lift.engines.causalimpact", "fit_windows")}
 """Those that look at one post at a time and return no posterior."""
+AUTOMATIC = "auto"
+"""The name under which the engine is chosen by the model, see ``lift.engines.automatic``."""
 
 
 def engine_named(name: str) -> Engine:
@@ -25,7 +27,7 @@ def engine_named(name: str) -> Engine:
     Parameters
     ----------
     name : str
-        One of ``ENGINES``.
+        One of ``ENGINES``, or ``"auto"``.
 
     Raises
     ------
@@ -37,9 +39,10 @@ def engine_named(name: str) -> Engine:
             f"the engine {name!r} looks at one post at a time and has no joint posterior to "
             f"analyse; set it beside another with lift compare RUN --engines exact,{name}"
         )
-    if name not in ENGINES:
-        raise EngineError(f"the engine must be one of {', '.join(ENGINES)}, found {name!r}")
-    module, function = ENGINES[name]
+    known = {AUTOMATIC: ("lift.engines.automatic", "fit_automatic"), **ENGINES}
+    if name not in known:
+        raise EngineError(f"the engine must be one of {', '.join(known)}, found {name!r}")
+    module, function = known[name]
     found: Engine = getattr(import_module(module), function)
     return found
 

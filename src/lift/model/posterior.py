@@ -109,6 +109,22 @@ class Posterior:
             groups[USERS] = xr.DataTree(children=fits)
         return Posterior(xr.DataTree(self.tree.to_dataset(), children=groups))
 
+    def with_stats(self, more: Mapping[str, Any]) -> Posterior:
+        """Return the posterior with more diagnostics of the engine.
+
+        Parameters
+        ----------
+        more : mapping
+            Added to ``sample_stats``, in place of those of the same name.
+
+        Returns
+        -------
+        Posterior
+        """
+        groups = {name: group.copy() for name, group in self.tree.children.items()}
+        groups["sample_stats"].attrs.update(more)
+        return Posterior(xr.DataTree(self.tree.to_dataset(), children=groups))
+
     @property
     def sample_stats(self) -> dict[str, Any]:
         """Diagnostics of the engine."""

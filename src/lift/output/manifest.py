@@ -54,6 +54,7 @@ def build(
     draws: int,
     chains: int,
     engine: str,
+    asked: str | None = None,
     settings: Mapping[str, object] | None = None,
     streams: Collection[str] = (),
     diagnostics: Mapping[str, object] | None = None,
@@ -77,6 +78,9 @@ def build(
     seed, draws, chains : int
         What was asked of the engine.
     engine : str
+        The one that made the draws.
+    asked : str, optional
+        The one that was asked for, such as ``"auto"``; default: the same.
     settings, diagnostics : mapping, optional
         The engine's own settings, and what it found out about its draws.
     streams : collection of str
@@ -116,6 +120,7 @@ def build(
         "chains": chains,
         "engine": {
             "name": engine,
+            "asked": asked or engine,
             "settings": plain(settings or {}),
             "diagnostics": plain(diagnostics or {}),
         },

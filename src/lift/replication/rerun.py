@@ -194,7 +194,7 @@ def verify_run(
         again = analyse(
             read,
             model,
-            engine=manifest["engine"]["name"],
+            engine=manifest["engine"].get("asked") or manifest["engine"]["name"],
             draws=manifest["draws"],
             chains=manifest["chains"],
             seed=manifest["seed"] if seed is None else seed,
