@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.integrate import quad
 from small_campaigns import points, rich_campaign
+from small_posteriors import hand_made
 
 from lift.analysis.attribution import attribution
 from lift.analysis.counterfactual import log_lift
@@ -104,12 +105,25 @@ def test_a_next_post_acts_as_its_kernel_says(kernel: str) -> None:
     np.testing.assert_allclose(found.draws.to_numpy().ravel(), wanted, rtol=1e-10)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-def test_posts_of_one_moment_overlap_whole(kernel: str) -> None:
-    posterior, _, _, _ = drawn(kernel, kernel_by="none")
-    shared = overlap(posterior)
-    assert shared[1, 2] == pytest.approx(shared[1, 1])
-    assert shared[0, 4] < 0.5
+@pytest.mark.parametrize("kernel", ["weibull", "gamma", "geometric"])
+def test_overlap_is_what_two_responses_have_in_common_in_time(kernel: str) -> None:
+    """With draws that are all one, the responses to impulses of one are the kernels."""
+    posterior = hand_made(
+        np.ones((4, 3)),
+        [20, 22, 50],
+        np.full(120, 10.0),
+        fractions=(0.25, 0.75, 0.5),
+        shares=0.5,
+        shape=1.0 if kernel == "geometric" else 2.0,
+        attrs={"kernel": kernel},
+    )
+    by_day = np.zeros((120, 3))
+    for post in range(3):
+        lift = log_lift(posterior, np.array([post]))
+        by_day[lift.first_day : lift.first_day + lift.values.shape[1], post] = lift.values[0]
+    wanted = np.minimum(by_day[:, :, None], by_day[:, None, :]).sum(axis=0)
+    np.testing.assert_allclose(overlap(posterior), wanted, rtol=1e-9)
+    assert 0.0 < wanted[0, 1] < 0.9
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.3, 0.9])
