@@ -130,10 +130,17 @@ def coverage(table: pd.DataFrame, truth: pd.DataFrame) -> str:
 
 def overlap(analysis: Analysis) -> str:
     """Return a sentence that keeps readers from adding up single effects."""
+    from lift.analysis.counterfactual import is_linear
     from lift.output import wording
 
     single = float(analysis.effects.draws("post").sum("post").mean())
     whole = float(analysis.effects.draws("campaign").mean())
+    if is_linear(analysis.posterior):
+        return (
+            "On the linear scale effects of posts add up day by day: their sum, each to its own "
+            f"horizon, is {wording.count(single)}; the campaign's effect, to the last post's "
+            f"horizon, is {wording.count(whole)}."
+        )
     index = analysis.effects.interaction_index()
     shown = f"{index:+.3f}" if index == index else "idle, as the campaign's interval includes zero"
     return (

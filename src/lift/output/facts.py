@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from lift.analysis.counterfactual import curve
+from lift.analysis.counterfactual import curve, is_linear
 from lift.analysis.diagnostics import Finding, summary
 from lift.analysis.displacement import displacement_table
 from lift.analysis.effects import Effects
@@ -69,6 +69,8 @@ class Facts:
         Names of the control series.
     displacement : bool
         The model lets a response be taken back later.
+    linear : bool
+        Posts add to downloads, rather than multiply them.
     singles : Singles
     findings : tuple of Finding
     summary : DataFrame
@@ -103,6 +105,7 @@ class Facts:
     truth: pd.DataFrame | None = None
     outcomes: Outcomes = field(default_factory=Outcomes)
     pull_forward: pd.DataFrame | None = None
+    linear: bool = False
 
     def truth_of(self, by: str) -> dict[str, float]:
         """Return the true effect of each unit of a grouping; empty where nothing is known."""
@@ -170,6 +173,7 @@ def gather(
         posts=posts[["post", *GROUPINGS]].astype(str).assign(date=moments),
         controls=tuple(map(str, draws["control"].to_numpy())) if "control" in draws.dims else (),
         displacement="displacement" in draws,
+        linear=is_linear(posterior),
         singles=singles(effects, tables["campaign"], prob),
         findings=tuple(findings),
         summary=summary(posterior),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,11 +16,13 @@ from lift.analysis.displacement import displacement_table
 from lift.analysis.effects import Effects
 from lift.analysis.identifiability import identifiability
 from lift.analysis.next_post import predict_next
+from lift.cli.printing import overlap
 from lift.data.campaign import Campaign
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
+from lift.output.facts import gather
 from lift.rng import stream
 
 UNIT = 50.0
@@ -117,6 +121,16 @@ def test_downloads_taken_back_are_those_that_were_added() -> None:
     assert row["net_mean"] == pytest.approx(added[:43].sum())
     # the net effect is nothing once as much is taken back as was added within its lags
     assert row["tipping"] == pytest.approx(added[:43].sum() / (2.0 * UNIT), abs=2e-3)
+
+
+def test_people_are_told_that_effects_add_up() -> None:
+    effects = Effects(linear())
+    facts = gather(effects, [], {})
+    assert facts.linear
+    assert not gather(Effects(hand_made(IMPULSES, [20, 24, 60], np.full(120, 10.0))), [], {}).linear
+    text = overlap(SimpleNamespace(effects=effects, posterior=effects.posterior))  # type: ignore[arg-type]
+    assert "add up day by day" in text
+    assert "do not add up" not in text
 
 
 def additive() -> tuple[Campaign, np.ndarray]:
