@@ -233,7 +233,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
 
     # How many there are does not change any of them.
     settings = {key: value for key, value in config.items() if key != "replications"}
-    blocks = study.durable(names, block, folder / "units", settings | {"blocks": per_unit})
+    blocks = study.units(names, block, folder / "units", settings | {"blocks": per_unit})
     units = [unit for found in blocks for unit in found["replications"]]
     found = table(units, config)
     power = power_table(found, config)

@@ -11,13 +11,10 @@ from lift.study.experiment import (
 )
 from lift.study.resumable import Progress, units
 
-durable = units
-
 __all__ = [
     "Compared",
     "Outcome",
     "Progress",
-    "durable",
     "expect",
     "read_config",
     "reproduce",

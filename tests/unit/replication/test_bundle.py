@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,6 +22,10 @@ from lift.replication.stand_in import stand_in
 RUNNER = CliRunner()
 
 
+def small(**rest: Any) -> Campaign:
+    return rich_campaign(70, (30.4, 44.1, 50.2), missing=(3, 20), **rest)
+
+
 def invoke(*arguments: object) -> tuple[int, str, str]:
     result = RUNNER.invoke(app, [str(argument) for argument in arguments])
     return result.exit_code, result.stdout, result.stderr
@@ -30,7 +35,7 @@ def invoke(*arguments: object) -> tuple[int, str, str]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a campaign, a run of it and both of its archives."""
     folder = tmp_path_factory.mktemp("project")
-    write_campaign(rich_campaign(), folder / "data")
+    write_campaign(small(), folder / "data")
     (folder / "data" / "model.toml").write_text("horizon_days = 14\n")
     before = Path.cwd()
     os.chdir(folder)
@@ -124,7 +129,7 @@ def test_who_has_the_data_verifies_the_private_run(home: Path, tmp_path: Path) -
     assert code == 0
     assert out.splitlines()[-1].startswith("confirmed: ")
     assert "identical bytes: posterior.nc" in out
-    other = write_campaign(rich_campaign(seed=2), tmp_path / "other")
+    other = write_campaign(small(seed=2), tmp_path / "other")
     (other / "model.toml").write_text("horizon_days = 14\n")
     code, out, _ = invoke("verify", file, "--campaign", other)
     assert code == 1
@@ -157,7 +162,7 @@ def test_what_is_there_is_not_written_over(home: Path) -> None:
 
 
 def test_other_inputs_are_not_packed(home: Path, tmp_path: Path) -> None:
-    other = write_campaign(rich_campaign(seed=2), tmp_path / "other")
+    other = write_campaign(small(seed=2), tmp_path / "other")
     code, _, err = invoke("bundle", home / "run", "--campaign", other, "--out", tmp_path / "a.zip")
     assert (code, "downloads:" in err) == (2, True)
     assert not (tmp_path / "a.zip").exists()
