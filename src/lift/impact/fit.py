@@ -91,6 +91,7 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
         seen,
         level_sd=settings.prior_level_sd,
         level_df=settings.prior_level_df,
+        population_sd=settings.population_sd_in_prior,
         season=period > 1,
     )
     duration = settings.season_duration

@@ -55,6 +55,7 @@ def prior_from_data(
     *,
     level_sd: float,
     level_df: float = LEVEL_DF,
+    population_sd: bool = False,
     season: bool,
 ) -> ImpactPrior:
     """Return R's priors.
@@ -69,6 +70,8 @@ def prior_from_data(
         Guess of the level's daily sd in units of the outcome's sd.
     level_df : float
         Weight of that guess, in rows.
+    population_sd : bool
+        Shrink the guesses of noise and level by the root of (n - 1) / n, n rows with an outcome.
     season : bool
 
     Returns
@@ -92,6 +95,9 @@ def prior_from_data(
     if season:
         rows.append((SEASON_GUESS * spread, SEASON_DF, spread))
     guesses, degrees, limits = np.array(rows).T
+    if population_sd:
+        n_observed = int(np.isfinite(outcome).sum())
+        guesses[:2] *= np.sqrt((n_observed - 1) / n_observed)
     cross = controls.T @ controls / n_rows
     precision = (1.0 - SLAB_SHRINKAGE) * cross + SLAB_SHRINKAGE * np.diag(np.diag(cross))
     return ImpactPrior(

@@ -9,7 +9,7 @@ from scipy import integrate
 
 from lift.impact.causal_impact import CausalImpact
 from lift.impact.coordinates import SEASON_REACH, Coordinates, coordinates_of
-from lift.impact.model import ImpactModel, pack_model
+from lift.impact.model import ImpactModel, evaluate, pack_model
 from lift.impact.prior import prior_from_data
 from lift.rng import stream
 
@@ -19,6 +19,32 @@ def model() -> ImpactModel:
     outcome = stream(2, "outcome").standard_normal(60)
     prior = prior_from_data(outcome, np.empty((60, 0)), level_sd=0.01, season=True)
     return pack_model(outcome, np.empty((60, 0)), prior, period=7, duration=1)
+
+
+def test_guesses_may_take_the_sd_with_n() -> None:
+    outcome = stream(2, "outcome").standard_normal(60)
+    outcome[5:15] = np.nan
+    arguments = {"level_sd": 0.01, "season": True}
+    stated = prior_from_data(outcome, np.empty((60, 0)), **arguments)
+    shrunk = prior_from_data(outcome, np.empty((60, 0)), population_sd=True, **arguments)
+    assert shrunk.guesses[0] == pytest.approx(np.nanstd(outcome), rel=1e-12)
+    assert shrunk.guesses[1] == pytest.approx(0.01 * np.nanstd(outcome), rel=1e-12)
+    assert shrunk.guesses[2] == stated.guesses[2]
+    assert (shrunk.limits == stated.limits).all()
+    assert shrunk.start_sd == stated.start_sd
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_points_do_not_depend_on_who_computes_them(
+    model: ImpactModel, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_sds = coordinates_of(model).log_sds(0.3 * stream(4, "many").standard_normal((700, 3)))
+    results = []
+    for n in (1, workers):
+        monkeypatch.setattr("os.cpu_count", lambda n=n: n)
+        results.append(evaluate(model, log_sds, stream(5, "draws")))
+    for one, other in zip(*results, strict=True):
+        assert np.array_equal(one, other)
 
 
 def points(dim: int) -> np.ndarray:
