@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from small_campaigns import post_table, rich_campaign, rich_posts
 
+from lift.analysis.attribution import attribution
 from lift.analysis.diagnostics import mcse_mean
 from lift.analysis.effects import Effects
 from lift.data.campaign import Campaign
+from lift.data.simulate import SimulationConfig, simulate
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
 from lift.model.posterior import Posterior
@@ -146,3 +150,75 @@ def test_an_attribute_that_is_the_same_for_all_posts_changes_nothing() -> None:
 def test_costs_and_audience_do_not_enter_the_model(base: Posterior) -> None:
     posts = rich_posts(TIMES).assign(cost=100.0, audience="18-24")
     same_bits(base, fitted(rebuilt(BASE, posts=posts)))
+
+
+def test_the_zone_of_the_whole_campaign_does_not_matter() -> None:
+    """The same clock times, cut into days by the same clock, in two places without summer time."""
+    posts = BASE.posts.drop(columns="market")
+    local = posts.assign(posted_at=posts["posted_at"].dt.tz_localize(None))
+    tables = {
+        "downloads": BASE.downloads.drop(columns="market"),
+        "posts": local,
+        "controls": None if BASE.controls is None else BASE.controls.drop(columns="market"),
+    }
+    here, there = (Campaign(**tables, timezone=zone) for zone in ("UTC", "Asia/Tokyo"))
+    same_bits(fitted(here), fitted(there))
+
+
+def test_a_post_without_effect_leaves_the_others_what_they_are() -> None:
+    """It joins the group and so moves its mean: less than a fifth of the sd of any effect."""
+    config = SimulationConfig(
+        n_days=240,
+        controls=(),
+        idle_controls=(),
+        noise_sd=0.04,
+        level_sd=0.004,
+        amplitude_mean=0.5,
+        post_sd=0.8,
+        views_given=False,
+    )
+    times = [60.5, 85.2, 110.8, 136.3, 161.6, 190.4]
+    alike = {
+        "influencer": "ann",
+        "platform": "tiktok",
+        "content": "beauty",
+        "creator_type": "human",
+        "sponsored": True,
+        "views": np.nan,
+    }
+    made = simulate(config, seed=3, posts=post_table(times, **alike)).campaign
+    posts = made.posts.drop(columns="market")
+    idle = post_table([174.5], **alike).assign(post_id="idle")
+    more = pd.concat([posts, idle], ignore_index=True).sort_values("posted_at")
+    first, second = Effects(fitted(made)), Effects(fitted(rebuilt(made, posts=more)))
+    wanted = first.draws("post")
+    found = second.draws("post").sel(post=wanted["post"])
+    moved = abs(found.mean(("chain", "draw")) - wanted.mean(("chain", "draw")))
+    assert float((moved / wanted.std(("chain", "draw"))).max()) < 0.2
+    own = second.table().set_index("unit").loc["idle"]
+    assert own["lower"] < 0 < own["upper"]
+    a, b = (made.table("campaign").iloc[0] for made in (first, second))
+    assert abs(b["mean"] - a["mean"]) < 0.5 * a["sd"]
+
+
+def test_effects_of_a_part_of_the_posts_need_the_part_of_the_posterior_only(
+    base: Posterior,
+) -> None:
+    """Two runs that share one posterior: what is taken away in one is not in the other."""
+    effects = Effects(base)
+    (whole,) = effects.units("campaign")
+    days, both = effects.daily_draws(whole)
+    at = base.downloads.to_numpy()[days]
+    kept = np.ones_like(both)
+    for members in (np.array([0, 2, 4]), np.array([1, 3, 5])):
+        part = replace(effects.unit("campaign", "part", members), window=whole.window)
+        kept *= 1 - effects.daily_draws(part)[1] / at
+    np.testing.assert_allclose(at * (1 - kept), both, rtol=1e-9, atol=1e-9 * at.max())
+
+
+def test_shapley_shares_of_a_fit_add_up_in_every_draw(base: Posterior) -> None:
+    total = Effects(base).draws("campaign").isel(campaign=0, drop=True)
+    shares = attribution(base)
+    for name in ("shapley", "aumann_shapley"):
+        gap = abs(shares[name].sum("post") - total) / abs(shares[name]).sum("post")
+        assert float(gap.max()) <= 1e-9

@@ -169,7 +169,7 @@ class Effects:
         lift = log_lift(self.posterior, unit.members)
         days = np.flatnonzero(unit.window & np.isfinite(downloads))
         inside = days - lift.first_day
-        acting = inside < lift.values.shape[1]
+        acting = (inside >= 0) & (inside < lift.values.shape[1])
         gone = np.zeros((len(lift.values), len(days)))
         gone[:, acting] = lift.values[:, inside[acting]]
         if self.noise is not None:

@@ -69,6 +69,13 @@ def test_a_cost_is_bounded_only_where_the_effect_is_clear(mean: float, bounded: 
         assert found.lower > 0
 
 
+def test_three_draws_of_a_hundred_that_are_nil_leave_the_cost_open() -> None:
+    """The quantile lies between a draw that is nil and one that is not."""
+    found = cost_per(np.array([-1e-9] * 3 + [100.0] * 97), 1000.0)
+    assert np.isinf(found.upper)
+    assert found.lower == found.median == 10.0
+
+
 def test_the_interval_of_a_cost_holds_it_as_often_as_it_says() -> None:
     """The set of costs from lower to upper is that of effects: an infinite cost is no effect."""
     rng = stream(4, "tests", "fieller")
@@ -134,6 +141,30 @@ def test_users_and_their_fits() -> None:
     assert series["basis"] == "cohort series"
     expected = fits[7].draws("post").sel(post="p1").to_numpy()
     assert series["per_1000_mean"] == pytest.approx(expected.mean() / 10)
+
+
+def test_a_fit_of_users_may_lack_a_post() -> None:
+    late = hand_made(
+        stream(5, "tests", "late").normal((0.2, 0.9), 0.1, size=(400, 2)),
+        [30, 60],
+        np.full(90, 50.0),
+        ids=["p2", "p3"],
+        window_days=20,
+        horizon_days=14,
+        text={"influencer": ["bob", "ann"]},
+    )
+    fit = Effects(late)
+    effects = Effects(posterior())
+    table = money(effects, None, {7: fit}, days=(7,)).set_index(["unit", "outcome"])
+    third = table.loc[("p3", "users active on day 7")]
+    expected = fit.draws("post").sel(post="p3").to_numpy()
+    assert third["per_1000_mean"] == pytest.approx(expected.mean() / 20)
+    first = table.loc[("p1", "users active on day 7")]
+    assert np.isnan(first["cost_median"])
+    assert "no cohort observed" in first["note"]
+    ann = money(effects, None, {7: fit}, by="influencer", days=(7,)).iloc[1]
+    assert "views of 1 of 2 posts known" in ann["note"]
+    assert ann["views"] == 2e4
 
 
 def test_a_target_has_a_probability() -> None:
