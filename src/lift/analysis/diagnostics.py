@@ -25,6 +25,7 @@ SCALARS = (
     "noise_df",
     "level_sd",
     "control_sd",
+    "control_tau",
     "amplitude_sd",
     "influencer_sd",
     "views_elasticity",

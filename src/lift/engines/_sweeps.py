@@ -16,7 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift.engines._compile import compiled
-from lift.engines._kernels import AMPLITUDE, LEVEL, NOISE, amplitudes, predictor, solve_upper
+from lift.engines._kernels import (
+    AMPLITUDE,
+    LEVEL,
+    NOISE,
+    amplitudes,
+    factor,
+    normal_equations,
+    predictor,
+    solve_lower,
+    solve_upper,
+)
 from lift.engines._proposals import (
     JUMPED,
     JUMPS,
@@ -34,6 +44,15 @@ from lift.engines._scaled import (
     level_by_day,
     log_upper_tail,
 )
+from lift.engines._selection import (
+    RIDGE,
+    Controls,
+    ControlState,
+    ControlWork,
+    control_buffers,
+    log_global_prior,
+    move_controls,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -43,7 +62,7 @@ NOISE_STEP, DF_STEP, LEVEL_STEP, AMPLITUDE_STEP = range(4)
 
 
 class Flags(NamedTuple):
-    """Which distributions are Student t, and degrees of freedom where they are fixed."""
+    """Which distributions are Student t, degrees of freedom where they are fixed, and controls."""
 
     noise: bool
     level: bool
@@ -52,6 +71,7 @@ class Flags(NamedTuple):
     amplitude_df: float
     df_shape: float
     df_rate: float
+    controls: Controls
 
 
 class State(NamedTuple):
@@ -60,6 +80,7 @@ class State(NamedTuple):
     z: FloatArray
     log_df: FloatArray
     scaled: Scaled
+    controls: ControlState
     gamma: FloatArray
     level: FloatArray
 
@@ -74,14 +95,17 @@ class Paths(NamedTuple):
     kept_spread: FloatArray
     kept_kernels: FloatArray
     kept_theta: FloatArray
+    kept_s: FloatArray
+    controls: ControlWork
     amplitude: FloatArray
     linear: FloatArray
     filtered: FloatArray
     variances: FloatArray
 
 
-def paths(work: Work) -> Paths:
+def paths(work: Work, controls: Controls) -> Paths:
     """Return the buffers that go with those of the likelihood."""
+    width = 0 if controls.kind == RIDGE else len(work.s)
     n, n_hypers = len(work.noise), len(work.theta)
     return Paths(
         proposed=np.zeros(n_hypers),
@@ -91,6 +115,8 @@ def paths(work: Work) -> Paths:
         kept_spread=np.zeros_like(work.spread),
         kept_kernels=np.zeros_like(work.kernels),
         kept_theta=np.zeros(n_hypers),
+        kept_s=np.zeros((width, width)),
+        controls=control_buffers(len(work.b), controls),
         amplitude=np.zeros(len(work.gain)),
         linear=np.zeros(n),
         filtered=np.zeros(n),
@@ -112,16 +138,21 @@ def keep(work, scratch):
             scratch.kept_kernels[j, k] = work.kernels[j, k]
     for i in range(work.theta.shape[0]):
         scratch.kept_theta[i] = work.theta[i]
+    for i in range(scratch.kept_s.shape[0]):
+        for k in range(i + 1):
+            scratch.kept_s[i, k] = work.s[i, k]
 
 
 @compiled
 def move_hyperparameters(
-    rng, state, problem, prior, jumps, tuning, work, scratch, n_walks, n_jumps, adapt
+    rng, state, flags, problem, prior, jumps, tuning, work, scratch, n_walks, n_jumps, adapt
 ):
     """Move the hyperparameters by Metropolis steps given the scales, all else integrated out."""
     dim = state.z.shape[0]
     z = state.z
     current = collapsed(z, state.scaled, problem, prior, work)
+    log_global = state.controls.log_global
+    current += log_global_prior(flags.controls, log_global, work.theta[problem.layout[NOISE]])
     for i in range(dim):
         current -= 0.5 * z[i] * z[i]
     keep(work, scratch)
@@ -142,6 +173,7 @@ def move_hyperparameters(
         if not walk:
             shift = jump_at - jump_to
         value = collapsed(scratch.proposed, state.scaled, problem, prior, work)
+        value += log_global_prior(flags.controls, log_global, work.theta[problem.layout[NOISE]])
         for i in range(dim):
             value -= 0.5 * scratch.proposed[i] * scratch.proposed[i]
         log_chance = value - current + shift
@@ -157,6 +189,26 @@ def move_hyperparameters(
         if adapt and walk:
             chance = math.exp(min(0.0, log_chance)) if log_chance > -700.0 else 0.0
             adapt_walk(tuning, scratch.normal, chance)
+
+
+@compiled
+def move_control_variances(rng, state, flags, problem, work, scratch):
+    """Move the prior variances of controls and factor the normal equations anew."""
+    controls = flags.controls
+    p = problem.fixed.shape[1]
+    noise_sd = scratch.kept_theta[problem.layout[NOISE]]
+    move_controls(
+        rng, scratch.kept_s, p, problem.member_index, problem.member_value, controls,
+        state.controls, noise_sd, scratch.kept_spread, scratch.controls,
+    )  # fmt: skip
+    for k in range(controls.n_controls):
+        state.scaled.coefficient[controls.first + k] = scratch.controls.variance[k]
+    normal_equations(
+        scratch.kept_s, p, problem.member_index, problem.member_value, scratch.kept_spread,
+        scratch.kept_a, scratch.kept_b,
+    )  # fmt: skip
+    factor(scratch.kept_a, work.flags, work.sizes)
+    solve_lower(scratch.kept_a, scratch.kept_b)
 
 
 @compiled
@@ -199,7 +251,7 @@ def log_student_constant(df):
 
 
 @compiled
-def log_noise(z, log_df, rate, flags, residuals, problem):
+def log_noise(z, log_df, rate, flags, log_global, residuals, problem):
     """Return the log density of noise sd and degrees of freedom, the days' scales integrated out.
 
     ``residuals`` are outcome less all that is expected.
@@ -207,6 +259,7 @@ def log_noise(z, log_df, rate, flags, residuals, problem):
     sd = -log_upper_tail(z) / rate
     excess = math.exp(log_df)
     value = -0.5 * z * z + flags.df_shape * log_df - flags.df_rate * excess
+    value += log_global_prior(flags.controls, log_global, sd)
     constant = log_student_constant(2.0 + excess)
     for t in range(residuals.shape[0]):
         if problem.observed[t]:
@@ -237,13 +290,14 @@ def draw_noise_scales(rng, state, flags, problem, prior, tuning, scratch, adapt)
     at = problem.layout[NOISE]
     rate = prior.first[at]
     log_df = state.log_df
-    current = log_noise(state.z[at], log_df[0], rate, flags, residuals, problem)
+    log_global = state.controls.log_global
+    current = log_noise(state.z[at], log_df[0], rate, flags, log_global, residuals, problem)
     for _ in range(N_SCALAR_MOVES):
         for which in range(2):
             move = math.exp(tuning.log_steps[which]) * rng.standard_normal()
             z = state.z[at] + (move if which == NOISE_STEP else 0.0)
             new = log_df[0] + (move if which == DF_STEP else 0.0)
-            value = log_noise(z, new, rate, flags, residuals, problem)
+            value = log_noise(z, new, rate, flags, log_global, residuals, problem)
             chance = math.exp(min(0.0, value - current)) if value > -np.inf else 0.0
             if rng.random() < chance:
                 state.z[at] = z
@@ -281,7 +335,7 @@ def draw_spread_scales(rng, state, which, at, df, values, prior, tuning, out, ad
 @compiled
 def run_sweeps(
     rng, state, flags, problem, prior, jumps, tuning, work, scratch, n_walks, n_jumps, thin, adapt,
-    zs, log_dfs, gammas,
+    zs, log_dfs, gammas, insides, log_globals,
 ):  # fmt: skip
     """Keep the state after every ``thin`` sweeps, in as many rows as ``zs`` has."""
     n = state.level.shape[0]
@@ -290,8 +344,11 @@ def run_sweeps(
     for i in range(zs.shape[0]):
         for _ in range(thin):
             move_hyperparameters(
-                rng, state, problem, prior, jumps, tuning, work, scratch, n_walks, n_jumps, adapt
-            )
+                rng, state, flags, problem, prior, jumps, tuning, work, scratch, n_walks, n_jumps,
+                adapt,
+            )  # fmt: skip
+            if flags.controls.kind != RIDGE:
+                move_control_variances(rng, state, flags, problem, work, scratch)
             draw_linear(rng, state, problem, work, scratch)
             if flags.noise:
                 draw_noise_scales(rng, state, flags, problem, prior, tuning, scratch, adapt)
@@ -312,3 +369,6 @@ def run_sweeps(
         log_dfs[i] = state.log_df[0]
         for k in range(state.gamma.shape[0]):
             gammas[i, k] = state.gamma[k]
+        log_globals[i] = state.controls.log_global[0]
+        for k in range(insides.shape[1]):
+            insides[i, k] = state.controls.inside[k]

@@ -12,211 +12,52 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dtrtri
 from scipy.special import logsumexp
 from threadpoolctl import threadpool_limits
 
 from lift.data.campaign import Campaign
-from lift.engines._proposals import Jumps, Tuning
-from lift.engines._scaled import Prior, Problem, Scaled, Work, buffers
-from lift.engines._sweeps import Flags, Paths, State, paths, run_sweeps
+from lift.engines._proposals import Jumps
 from lift.engines.base import Progress, SampleSettings
+from lift.engines.chains import (
+    N_JUMPS,
+    N_WALKS,
+    Chain,
+    GibbsModel,
+    advance,
+    as_jumps,
+    new_chain,
+    pack_gibbs,
+    with_known_spread,
+)
 from lift.engines.exact import EMPTY, pack
 from lift.engines.importance import integrate
 from lift.engines.limits import require
-from lift.engines.mixture import Mixture, fit_mixture
+from lift.engines.mixture import fit_mixture
+from lift.model.control_scales import (
+    control_columns,
+)
 from lift.model.design import Design, build_design
 from lift.model.hyper import coordinates
 from lift.model.posterior import Posterior, assemble
-from lift.model.scales import AMPLITUDE_DF, SHIFT_DF
 from lift.model.spec import ModelSpec
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 
-KINDS = {"exponential": 0, "normal": 1, "beta": 2}
-"""Numbers that the compiled code knows prior families by."""
+START_CONTROL_SD = 0.2
+"""Prior sd of selected or shrunk controls in the normal model that chains start from."""
 START_ESS = 400
 """Effective points of the normal model that the first proposals are made from."""
 FIRST_SWEEPS, SECOND_SWEEPS, LAST_SWEEPS = 150, 250, 50
 """Sweeps of the warm-up of each chain: before, between and after the proposals are fitted anew."""
-N_WALKS, N_JUMPS = 2, 3
-"""Random-walk and independent proposals of the hyperparameters in a sweep."""
 THIN = 2
 """Sweeps for each draw that is kept."""
 CHUNKS = 10
 INFLATION = 1.1
-
-
-@dataclass(frozen=True)
-class GibbsModel:
-    """A design packed for the compiled sweeps.
-
-    Attributes
-    ----------
-    design : Design
-    problem : Problem
-    prior : Prior
-        Of the hyperparameters that are moved in their standard normal coordinates.
-    flags : Flags
-    """
-
-    design: Design
-    problem: Problem
-    prior: Prior
-    flags: Flags
-
-
-@dataclass(frozen=True)
-class Chain:
-    """One chain; all that it holds is changed in place as it moves.
-
-    Attributes
-    ----------
-    rng : numpy.random.Generator
-        Its own stream.
-    state : State
-    tuning : Tuning
-        Its random walks.
-    work, scratch : Work, Paths
-        Buffers.
-    """
-
-    rng: np.random.Generator
-    state: State
-    tuning: Tuning
-    work: Work
-    scratch: Paths
-
-
-def pack_gibbs(design: Design) -> GibbsModel:
-    """Return a design packed for the compiled sweeps.
-
-    Parameters
-    ----------
-    design : Design
-        With the lognormal likelihood.
-
-    Returns
-    -------
-    GibbsModel
-    """
-    hypers = [hyper for hyper in design.hypers if hyper.kind != "degrees"]
-    k = len(hypers)
-    problem = Problem(*pack(design).arguments)  # type: ignore[arg-type]
-    prior = Prior(
-        kinds=np.array([KINDS[hyper.kind] for hyper in hypers], dtype=np.int64),
-        first=np.array([hyper.first for hyper in hypers]),
-        second=np.array([hyper.second for hyper in hypers]),
-        mix=np.ascontiguousarray(design.mix[:k, :k]),
-    )
-    degrees = design.position("noise_df")
-    flags = Flags(
-        noise=design.noise == "student_t",
-        level=design.level_shifts,
-        amplitude=design.heavy_tails and len(design.posts.ids) > 0,
-        level_df=SHIFT_DF,
-        amplitude_df=AMPLITUDE_DF,
-        df_shape=design.hypers[degrees].first if degrees >= 0 else 1.0,
-        df_rate=design.hypers[degrees].second if degrees >= 0 else 1.0,
-    )
-    return GibbsModel(design, problem, prior, flags)
-
-
-def new_state(model: GibbsModel, z: FloatArray) -> State:
-    """Return the state in which a chain starts: all scales one, the degrees of freedom at 10."""
-    n, q = len(model.problem.y), len(model.problem.fixed_sd)
-    q += len(model.problem.day) + len(model.problem.mean_sd)
-    return State(
-        z=z.copy(),
-        log_df=np.log(np.array([8.0])),
-        scaled=Scaled(noise=np.ones(n), level=np.ones(n), coefficient=np.ones(q)),
-        gamma=np.zeros(q),
-        level=np.zeros(n),
-    )
-
-
-def new_chain(model: GibbsModel, z: FloatArray, cov: FloatArray, rng: np.random.Generator) -> Chain:
-    """Return a chain that has not moved.
-
-    Parameters
-    ----------
-    model : GibbsModel
-    z : ndarray, shape (k,)
-        Standard normal coordinates where it starts.
-    cov : ndarray, shape (k, k)
-        Covariance that its random walk starts with.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    Chain
-    """
-    dim = len(z)
-    factor = np.linalg.cholesky(cov + 1e-6 * np.eye(dim)) * 2.38 / np.sqrt(dim)
-    work = buffers(model.problem, dim)
-    return Chain(
-        rng=rng,
-        state=new_state(model, z),
-        tuning=Tuning(
-            factor=np.ascontiguousarray(factor),
-            log_steps=np.log(np.array([0.2, 0.5, 0.2, 0.2])),
-            age=np.zeros(5),
-            counts=np.zeros(4, dtype=np.int64),
-        ),
-        work=work,
-        scratch=paths(work),
-    )
-
-
-def as_jumps(mixture: Mixture) -> Jumps:
-    """Return a mixture as the compiled sweeps take it."""
-    factors = np.ascontiguousarray(mixture.factors)
-    return Jumps(
-        log_shares=np.log(mixture.shares / mixture.shares.sum()),
-        means=np.ascontiguousarray(mixture.means),
-        factors=factors,
-        inverses=np.stack([np.tril(dtrtri(factor, lower=1)[0]) for factor in factors]),
-    )
-
-
-def advance(
-    model: GibbsModel, chain: Chain, jumps: Jumps, n: int, *, thin: int = 1, adapt: bool = False
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Move a chain and return what it passes.
-
-    Parameters
-    ----------
-    model : GibbsModel
-    chain : Chain
-        Changed in place.
-    jumps : Jumps
-    n : int
-        Draws to keep.
-    thin : int
-        Sweeps for each of them.
-    adapt : bool
-        Whether the random walks adapt.
-
-    Returns
-    -------
-    z : ndarray, shape (n, k)
-    log_df : ndarray, shape (n,)
-        Log of the degrees of freedom less 2.
-    gamma : ndarray, shape (n, q)
-    """
-    zs = np.empty((n, len(chain.state.z)))
-    log_dfs = np.empty(n)
-    gammas = np.empty((n, len(chain.state.gamma)))
-    run_sweeps(
-        chain.rng, chain.state, model.flags, model.problem, model.prior, jumps, chain.tuning,
-        chain.work, chain.scratch, N_WALKS, N_JUMPS, thin, adapt, zs, log_dfs, gammas,
-    )  # fmt: skip
-    return zs, log_dfs, gammas
 
 
 def fit_gibbs(
@@ -264,7 +105,7 @@ def fit_gibbs(
         for sweeps in (FIRST_SWEEPS, SECOND_SWEEPS):
             tell(0.0, "warming up")
             passed = _each(model, chains, jumps, sweeps, settings.workers, adapt=True)
-            jumps = _jumps_to(np.concatenate([zs[sweeps // 3 :] for zs, _, _ in passed]))
+            jumps = _jumps_to(np.concatenate([zs[sweeps // 3 :] for zs, *_ in passed]))
         _each(model, chains, jumps, LAST_SWEEPS, settings.workers)
         for chain in chains:
             chain.tuning.counts[:] = 0
@@ -272,9 +113,9 @@ def fit_gibbs(
         for chunk in np.array_split(np.arange(n), min(CHUNKS, n)):
             parts.append(_each(model, chains, jumps, len(chunk), settings.workers, thin=THIN))
             tell(float(chunk[-1] + 1) / n, "sampling")
-    zs, log_dfs, gammas = (
+    zs, log_dfs, gammas, insides, log_globals = (
         np.stack([np.concatenate([part[i][e] for part in parts]) for i in range(len(chains))])
-        for e in range(3)
+        for e in range(5)
     )
     counts = np.sum([chain.tuning.counts for chain in chains], axis=0)
     warm = FIRST_SWEEPS + SECOND_SWEEPS + LAST_SWEEPS
@@ -292,6 +133,7 @@ def fit_gibbs(
         design,
         coordinates=_coordinates(design, zs, log_dfs),
         coefficients=gammas,
+        selection=_selection(design, insides, log_globals),
         attrs={"engine": "gibbs", "seed": settings.seed},
         stats=stats,
     )
@@ -301,9 +143,12 @@ def _start(model: GibbsModel, settings: SampleSettings) -> tuple[FloatArray, Flo
     """Return a starting point for each chain, points of the normal model, and evaluations."""
     design = model.design
     k = len(model.prior.kinds)
-    plain = pack(
-        replace(design, hypers=design.hypers[:k], mix=design.mix[:k, :k]), settings.workers
+    normal = replace(
+        with_known_spread(design, START_CONTROL_SD),
+        hypers=design.hypers[:k],
+        mix=design.mix[:k, :k],
     )
+    plain = pack(normal, settings.workers)
 
     def target(z: FloatArray) -> FloatArray:
         return plain.evaluate(z, EMPTY)[0]
@@ -334,16 +179,27 @@ def _each(
     *,
     thin: int = 1,
     adapt: bool = False,
-) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+) -> list[tuple[FloatArray, ...]]:
     """Return what every chain passes, in their order; see :func:`advance`."""
 
-    def move(chain: Chain) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def move(chain: Chain) -> tuple[FloatArray, ...]:
         return advance(model, chain, jumps, n, thin=thin, adapt=adapt)
 
     if workers == 1 or len(chains) == 1:
         return [move(chain) for chain in chains]
     with ThreadPoolExecutor(min(workers, len(chains))) as pool:
         return list(pool.map(move, chains))
+
+
+def _selection(
+    design: Design, insides: FloatArray, log_globals: FloatArray
+) -> dict[str, FloatArray]:
+    """Return what the posterior holds of the selection or shrinkage of controls."""
+    if not control_columns(design)[1]:
+        return {}
+    if design.selection.prior == "horseshoe":
+        return {"control_tau": np.exp(log_globals)}
+    return {"inclusion": insides} if design.selection.prior == "spike_slab" else {}
 
 
 def _coordinates(design: Design, zs: FloatArray, log_dfs: FloatArray) -> FloatArray:

@@ -32,6 +32,7 @@ def mixtures(design: Design) -> list[str]:
         'baseline.noise = "student_t"': design.noise == "student_t",
         "baseline.level_shifts = true": design.level_shifts,
         "response.heavy_tails = true": design.heavy_tails,
+        f'baseline.control_prior = "{design.selection.prior}"': design.selection.prior != "ridge",
     }
     return [setting for setting, on in asked.items() if on]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix
-from lift.model.scales import Scales, unit_scales
+from lift.model.scales import Scales, scaled_sds, unit_scales
 from lift.model.state_paths import step_sds
 
 FloatArray = NDArray[np.float64]
@@ -58,8 +58,7 @@ def moments(
     for column, step in zip(design.states.columns.T, steps, strict=True):
         covariance += step**2 * walked * np.outer(column, column)
     columns, prior_sd = design_matrix(design, values)
-    n_fixed = design.fixed.shape[1]
-    prior_sd[n_fixed : n_fixed + len(scales.amplitude)] *= np.sqrt(scales.amplitude)
+    prior_sd = scaled_sds(design, prior_sd, scales)
     seen = design.observed
     return covariance[np.ix_(seen, seen)], columns[seen], prior_sd
 

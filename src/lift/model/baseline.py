@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.data.campaign import Campaign
-from lift.model.spec import BaselineSpec, SeasonSpec
+from lift.model.baseline_spec import BaselineSpec, SeasonSpec
 
 FloatArray = NDArray[np.float64]
 

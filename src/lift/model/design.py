@@ -14,6 +14,7 @@ from lift.model.baseline import Block, baseline_blocks
 from lift.model.free_kernel import free_block, mean_shares
 from lift.model.hyper import Hyper
 from lift.model.outcome import build_outcome
+from lift.model.selection import RIDGE, Selection
 from lift.model.spec import ModelSpec, ResponseSpec
 from lift.model.states import LOCAL_LEVEL, StateDesign, state_design, state_hypers
 
@@ -103,6 +104,8 @@ class Design:
         Steps of the level have Student t tails.
     heavy_tails : bool
         Posts' own deviations have Student t tails.
+    selection : Selection
+        How control coefficients are shrunk or selected.
     """
 
     dates: pd.DatetimeIndex
@@ -125,6 +128,7 @@ class Design:
     noise: str = "normal"
     level_shifts: bool = False
     heavy_tails: bool = False
+    selection: Selection = RIDGE
 
     @property
     def observed(self) -> NDArray[np.bool_]:
@@ -219,6 +223,9 @@ def build_design(campaign: Campaign, spec: ModelSpec, posts: PostDesign | None =
         noise=spec.baseline.noise,
         level_shifts=spec.baseline.level_shifts,
         heavy_tails=spec.response.heavy_tails,
+        selection=Selection(
+            spec.baseline.control_prior, spec.baseline.controls_expected, spec.baseline.slab_sd
+        ),
     )
 
 
@@ -321,7 +328,8 @@ def _hypers(
         Hyper("noise_sd", "exponential", baseline.noise_rate),
         Hyper("level_sd", "exponential", baseline.level_rate),
     ]
-    if any(block.name == "control" for block in blocks):
+    ridge = baseline.control_prior == "ridge"
+    if ridge and any(block.name == "control" for block in blocks):
         hypers.append(Hyper("control_sd", "exponential", baseline.control_rate))
     n_groups = 0
     if posts.ids:

@@ -204,6 +204,7 @@ def assemble(
     coefficients: FloatArray,
     attrs: Mapping[str, Any],
     stats: Mapping[str, Any],
+    selection: Mapping[str, FloatArray] | None = None,
 ) -> Posterior:
     """Return a posterior from an engine's draws.
 
@@ -220,6 +221,8 @@ def assemble(
         Engine, seed and the like, for the root.
     stats : mapping
         Diagnostics, for ``sample_stats``.
+    selection : mapping of str to ndarray, optional
+        More variables of shape (chain, draw), or (chain, draw, control).
 
     Returns
     -------
@@ -247,6 +250,8 @@ def assemble(
         first = design.position("control_step_sd")
         data["control_step_sd"] = ((*dims, "evolving"), hyper[..., first : first + len(names)])
         coords["evolving"] = list(names)
+    for name, array in (selection or {}).items():
+        data[name] = ((*dims, "control")[: array.ndim], array)
     start = 0
     for block in design.blocks:
         part = coefficients[..., start : start + len(block.labels)]

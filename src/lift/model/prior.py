@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix
-from lift.model.scales import Scales, draw_scales
+from lift.model.scales import Scales, draw_scales, scaled_sds
 from lift.model.state_paths import autoregression, draw_states
 
 FloatArray = NDArray[np.float64]
@@ -63,8 +63,7 @@ def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> 
     values = natural(z, design.hypers, design.mix)[0]
     columns, prior_sd = design_matrix(design, values)
     scales = draw_scales(design, values, rng)
-    own = slice(design.fixed.shape[1], design.fixed.shape[1] + len(design.posts.ids))
-    prior_sd[own] *= np.sqrt(scales.amplitude)
+    prior_sd = scaled_sds(design, prior_sd, scales)
     coefficients = prior_sd * rng.standard_normal(len(prior_sd))
     steps = values[design.position("level_sd")] * rng.standard_normal(len(design.dates))
     steps[1:] *= np.sqrt(scales.level[:-1])

@@ -6,11 +6,12 @@ A Student t with ``nu`` degrees of freedom and variance one is a normal with var
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lift.model.control_scales import control_columns, draw_control_variances
 from lift.model.design import Design
 
 FloatArray = NDArray[np.float64]
@@ -33,11 +34,14 @@ class Scales:
         Of the step of the level from each day to the next; the last is not used.
     amplitude : ndarray, shape (J,)
         Of each post's own deviation.
+    control : ndarray, shape (K,)
+        Prior variances of the control coefficients themselves; empty for a ridge.
     """
 
     noise: FloatArray
     level: FloatArray
     amplitude: FloatArray
+    control: FloatArray = field(default_factory=lambda: np.empty(0))
 
 
 def unit_scales(design: Design) -> Scales:
@@ -68,7 +72,34 @@ def draw_scales(design: Design, values: FloatArray, rng: np.random.Generator) ->
         level = _multipliers(SHIFT_DF, len(level), rng)
     if design.heavy_tails:
         amplitude = _multipliers(AMPLITUDE_DF, len(amplitude), rng)
-    return Scales(noise, level, amplitude)
+    control = scales.control
+    if design.selection.prior != "ridge":
+        noise_sd = float(values[design.position("noise_sd")])
+        control = draw_control_variances(design, noise_sd, rng)
+    return Scales(noise, level, amplitude, control)
+
+
+def scaled_sds(design: Design, prior_sd: FloatArray, scales: Scales) -> FloatArray:
+    """Return the prior sds of all coefficients given scales.
+
+    Parameters
+    ----------
+    design : Design
+    prior_sd : ndarray, shape (q,)
+        Without the scales.
+    scales : Scales
+
+    Returns
+    -------
+    ndarray, shape (q,)
+    """
+    out = prior_sd.copy()
+    own = slice(design.fixed.shape[1], design.fixed.shape[1] + len(scales.amplitude))
+    out[own] *= np.sqrt(scales.amplitude)
+    if len(scales.control):
+        first, count = control_columns(design)
+        out[first : first + count] = np.sqrt(scales.control)
+    return out
 
 
 def _multipliers(df: float, n: int, rng: np.random.Generator) -> FloatArray:

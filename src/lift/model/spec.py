@@ -7,175 +7,16 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from lift.errors import InputError, Problem
 from lift.model.assumption import UsersSpec
-
-PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
-
-MAX_EVOLVING_CONTROLS = 3
+from lift.model.baseline_spec import BaselineSpec as BaselineSpec
+from lift.model.baseline_spec import FiniteFloat, Part, PositiveFloat
+from lift.model.baseline_spec import SeasonSpec as SeasonSpec
 
 
-class _Part(BaseModel):
-    """A part of a specification: immutable, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SeasonSpec(_Part):
-    """A season beside week and year: harmonics of one period.
-
-    Attributes
-    ----------
-    period_days : float
-        Such as 30.4375 for the month.
-    pairs : int
-        Number of Fourier pairs; the shortest wave, ``period_days / pairs``, has two days or more.
-    sd : float
-        Prior sd of the first pair's coefficients; pair k has ``sd / k`` (log units).
-    """
-
-    period_days: Annotated[float, Field(ge=2.0, le=3660.0)]
-    pairs: Annotated[int, Field(ge=1, le=26)] = 2
-    sd: PositiveFloat = 0.3
-
-    @model_validator(mode="after")
-    def _waves_can_be_seen(self) -> Self:
-        if self.period_days < 2 * self.pairs:
-            raise ValueError(
-                f"period_days must be at least twice pairs, found {self.period_days:g} and "
-                f"{self.pairs}"
-            )
-        return self
-
-
-class BaselineSpec(_Part):
-    """The downloads there would have been without any post.
-
-    ``y_t = mu_t + week_t + year_t + holiday_t + x_t' beta + posts + noise`` with the local level
-    ``mu_{t+1} = mu_t + N(0, level_sd^2)`` (Durbin & Koopman 2012, ch. 2-3).
-
-    Attributes
-    ----------
-    week : bool
-        Fixed weekly season: six orthonormal contrasts of the weekday.
-    year_harmonics : int or "auto"
-        Number of Fourier pairs of the 365.25-day year; ``"auto"`` takes 2 from 540 days on, else 0.
-    seasons : tuple of SeasonSpec
-        Further seasons.
-    holidays : bool
-        Pooled effects of the days before, the day of and the days after a public holiday, and a
-        deviation for each named holiday; needs the campaign's ``country``.
-    holiday_lead, holiday_lag : int
-        How many days before and after a holiday have an effect of their own.
-    controls : bool
-        Use the control series.
-    control_transform : "auto", "log" or "none"
-        Scale on which control series enter; ``"auto"`` takes the log of every series that is
-        positive throughout when the outcome is on the log scale. All are then standardised.
-    noise_rate : float
-        Rate of the exponential prior on the sd of the daily noise (1/log unit).
-    level_rate : float
-        Rate of the exponential prior on the daily sd of the level (1/log unit).
-    level_start_sd : float
-        Prior sd of the first level about the median of the outcome (log units).
-    week_sd, year_sd, holiday_sd : float
-        Prior sd of a weekday contrast, of the first Fourier pair (pair k has ``year_sd / k``) and
-        of a holiday coefficient (log units).
-    control_rate : float
-        Rate of the exponential prior on the common sd of the control coefficients, per standard
-        deviation of a control (1/log unit).
-    trend : "none", "damped" or "linear"
-        Slope of the level: ``mu_{t+1} = mu_t + d_t + N(0, level_sd^2)`` and
-        ``d_{t+1} = phi d_t + N(0, slope_sd^2)``. ``"damped"``: the slope dies out and starts from
-        its stationary distribution; ``"linear"``: ``phi = 1`` (Harvey 1989, section 4.1).
-    slope_rate : float
-        Rate of the exponential prior on ``slope_sd`` (days/log unit): the default says that the
-        slope changes by more than 0.1 % a day with 5 % probability.
-    slope_phi_shapes : tuple of float
-        Shapes of the beta prior of the damping ``phi``: the default halves a slope in 1 to 3 weeks.
-    slope_start_sd : float
-        Prior sd of the first slope of a linear trend (log units/day).
-    week_evolves : bool
-        Let the weekday contrasts walk: each is a random walk with daily sd ``week_step_sd`` from
-        its value on the first day. The trigonometric season of 7 days with one variance (Harvey
-        1989, section 2.3.4) is the same process (Proietti 2000, International Journal of
-        Forecasting 16:247).
-    week_step_rate : float
-        Rate of the exponential prior on ``week_step_sd`` (1/log unit).
-    noise : "normal", "student_t" or "ar1"
-        ``"ar1"``: the noise of a day is ``e_t = phi e_{t-1} + N(0, (1 - phi^2) noise_sd^2)``,
-        stationary with sd ``noise_sd``, beside the Poisson part of the variance.
-        ``"student_t"``: the noise of a day is ``s_t`` times a Student t with ``noise_df`` degrees
-        of freedom, scaled to variance one, so that ``noise_sd`` stays its sd and single odd days
-        weigh less: ``eps_t ~ N(0, lambda_t s_t^2)`` with
-        ``lambda_t ~ InvGamma(noise_df / 2, (noise_df - 2) / 2)`` and
-        ``s_t^2 = noise_sd^2 +`` the Poisson part.
-    noise_phi_shapes : tuple of float
-        Shapes of the beta prior of ``noise_phi``: the default has mean 1/3 and is above 0.66 with
-        5 % probability, since what lasts for weeks is the level's.
-    evolving_controls : tuple of str
-        Controls, three at most, whose coefficients walk from their value on the first day, each
-        with a daily sd of its own, ``control_step_sd``.
-    control_step_rate : float
-        Rate of the exponential priors on ``control_step_sd``, per standard deviation of the
-        control (1/log unit).
-    noise_df_shape, noise_df_rate : float
-        Prior ``noise_df - 2 ~ Gamma(shape, rate)`` (Juarez & Steel 2010,
-        doi:10.1198/jbes.2009.07145).
-    level_shifts : bool
-        Let the level jump: ``mu_{t+1} - mu_t ~ N(0, omega_t level_sd^2)`` with
-        ``omega_t ~ InvGamma(3/2, 1/2)``, a Student t with 3 degrees of freedom whose sd is
-        ``level_sd``. A level that jumps easily can take up a post's effect: show both fits.
-    """
-
-    week: bool = True
-    year_harmonics: Annotated[int, Field(ge=0, le=26)] | Literal["auto"] = "auto"
-    seasons: tuple[SeasonSpec, ...] = ()
-    holidays: bool = True
-    holiday_lead: Annotated[int, Field(ge=0, le=7)] = 1
-    holiday_lag: Annotated[int, Field(ge=0, le=7)] = 1
-    controls: bool = True
-    control_transform: Literal["auto", "log", "none"] = "auto"
-    noise_rate: PositiveFloat = 6.0
-    level_rate: PositiveFloat = 60.0
-    level_start_sd: PositiveFloat = 5.0
-    week_sd: PositiveFloat = 0.3
-    year_sd: PositiveFloat = 0.3
-    holiday_sd: PositiveFloat = 0.3
-    control_rate: PositiveFloat = 6.0
-    trend: Literal["none", "damped", "linear"] = "none"
-    slope_rate: PositiveFloat = 3000.0
-    slope_phi_shapes: tuple[PositiveFloat, PositiveFloat] = (18.0, 2.0)
-    slope_start_sd: PositiveFloat = 0.01
-    week_evolves: bool = False
-    week_step_rate: PositiveFloat = 300.0
-    noise: Literal["normal", "student_t", "ar1"] = "normal"
-    noise_df_shape: PositiveFloat = 2.0
-    noise_df_rate: PositiveFloat = 0.1
-    level_shifts: bool = False
-    noise_phi_shapes: tuple[PositiveFloat, PositiveFloat] = (2.0, 4.0)
-    evolving_controls: tuple[str, ...] = ()
-    control_step_rate: PositiveFloat = 150.0
-
-    @model_validator(mode="after")
-    def _what_evolves_is_there(self) -> Self:
-        if self.week_evolves and not self.week:
-            raise ValueError("week_evolves needs week = true")
-        names = self.evolving_controls
-        if names and not self.controls:
-            raise ValueError("evolving_controls needs controls = true")
-        if len(names) > MAX_EVOLVING_CONTROLS or len(set(names)) < len(names):
-            raise ValueError(
-                f"evolving_controls must be at most {MAX_EVOLVING_CONTROLS} different names; "
-                f"found {', '.join(names)}"
-            )
-        return self
-
-
-class ResponseSpec(_Part):
+class ResponseSpec(Part):
     """What a post adds to log downloads.
 
     ``f_j(t) = b_j (V_j / V_ref)^eta (B_ref / B_j)^rho K(t; tau_j)`` with the day-binned kernel
@@ -291,7 +132,7 @@ class ResponseSpec(_Part):
         return self
 
 
-class ModelSpec(_Part):
+class ModelSpec(Part):
     """A whole model: likelihood, baseline, response and the horizon of the estimands.
 
     Attributes

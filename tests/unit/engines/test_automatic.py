@@ -67,8 +67,8 @@ def test_a_model_that_no_engine_fits_is_refused() -> None:
 @pytest.mark.parametrize("bad_weights", [0.71, float("nan"), float("inf")], indirect=True)
 @pytest.mark.usefixtures("bad_weights")
 def test_weights_that_must_not_be_trusted_are_not(tmp_path: Path) -> None:
-    analysis = pipeline.analyse(campaign(), draws=1000, chains=2, seed=3, workers=1)
-    gibbs = fit_gibbs(campaign(), ModelSpec(), SampleSettings(1000, 2, 3))
+    analysis = pipeline.analyse(campaign(), draws=2000, chains=2, seed=3, workers=1)
+    gibbs = fit_gibbs(campaign(), ModelSpec(), SampleSettings(2000, 2, 3))
     xr.testing.assert_identical(analysis.posterior.draws, gibbs.draws)
     assert analysis.posterior.attrs["engine"] == "gibbs"
     (finding,) = said(analysis.posterior)

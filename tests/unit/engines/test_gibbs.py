@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.special import gammaincc
-from small_campaigns import campaign, daily_downloads, points, rich_campaign
+from small_campaigns import campaign, daily_downloads, points, post_table, rich_campaign
 
 from lift.analysis.diagnostics import measures
 from lift.analysis.effects import Effects
 from lift.data.campaign import Campaign
 from lift.engines._kernels import amplitudes, predictor
-from lift.engines._scaled import buffers, prepare
+from lift.engines._scaled import buffers, hyperparameters, prepare
+from lift.engines._selection import SPIKE_SLAB
 from lift.engines.base import SampleSettings
+from lift.engines.chains import Chain, GibbsModel, advance, as_jumps, new_chain, pack_gibbs
 from lift.engines.exact import fit_exact
-from lift.engines.gibbs import (
-    Chain,
-    GibbsModel,
-    advance,
-    as_jumps,
-    fit_gibbs,
-    new_chain,
-    pack_gibbs,
-)
+from lift.engines.gibbs import fit_gibbs
 from lift.engines.mixture import Mixture
 from lift.errors import EngineError
 from lift.model.design import build_design
@@ -36,6 +31,7 @@ from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 N_SWEEPS = 12000
+SMALL = {"week": False}
 
 
 def redraw_outcome(model: GibbsModel, chain: Chain, rng: np.random.Generator) -> None:
@@ -51,13 +47,19 @@ def redraw_outcome(model: GibbsModel, chain: Chain, rng: np.random.Generator) ->
     problem.y[:] = np.where(problem.observed, state.level + linear + noise, 0.0)
 
 
+def hyperparameter(model: GibbsModel, chain: Chain, name: str) -> float:
+    out = np.empty(len(chain.state.z))
+    hyperparameters(chain.state.z, model.prior, out)
+    return float(out[model.design.position(name)])
+
+
 def joint_draws(spec: dict[str, object]) -> dict[str, FloatArray]:
     """Return draws of what has a known prior, from sweeps in turn with new outcomes.
 
     Geweke 2004, Getting it right, JASA 99:799, doi:10.1198/016214504000001132: if the sweeps leave
     the posterior unchanged, everything unknown keeps its prior.
     """
-    data = campaign(22, (14.4, 17.2), n_controls=1, missing=(18,))
+    data = campaign(22, (14.4, 17.2), n_controls=3, missing=(18,))
     model = pack_gibbs(build_design(data, ModelSpec.model_validate(spec)))
     design, k = model.design, len(model.prior.kinds)
     rng = stream(1, "tests", "geweke")
@@ -65,7 +67,9 @@ def joint_draws(spec: dict[str, object]) -> dict[str, FloatArray]:
     chain = new_chain(model, rng.standard_normal(k), 0.3 * np.eye(k), rng)
     p = design.fixed.shape[1]
     own = slice(p, p + len(design.posts.ids))
-    out: dict[str, list[FloatArray]] = {"z": [], "log_df": [], "noise": [], "level": [], "post": []}
+    names = ("z", "log_df", "noise", "level", "post", "local", "global", "inside")
+    out: dict[str, list[FloatArray]] = {name: [] for name in names}
+    controls = model.flags.controls
     for _ in range(N_SWEEPS):
         redraw_outcome(model, chain, rng)
         advance(model, chain, jumps, 1)
@@ -79,6 +83,13 @@ def joint_draws(spec: dict[str, object]) -> dict[str, FloatArray]:
             ("post", scaled.coefficient[own], AMPLITUDE_DF),
         ):
             out[name].append(gammaincc(df / 2, (df - 2) / 2 / values))
+        local, (log_tau, log_slab) = chain.state.controls.log_local, chain.state.controls.log_global
+        tau = np.exp(log_tau) / (controls.ratio * hyperparameter(model, chain, "noise_sd"))
+        slab = gammaincc(2.0, controls.slab / np.exp(np.append(local, log_slab)))
+        half_cauchy = 2 / np.pi * np.arctan(np.exp(local))
+        out["local"].append(slab[:-1] if controls.kind == SPIKE_SLAB else half_cauchy)
+        out["global"].append(np.array([2 / np.pi * np.arctan(tau), slab[-1]]))
+        out["inside"].append(chain.state.controls.inside.copy())
     found = {name: np.array(values) for name, values in out.items()}
     if design.noise == "student_t":
         df = 2.0 + np.exp(found["log_df"])
@@ -98,13 +109,24 @@ def standard_errors_off(values: FloatArray, mean: float) -> float:
 @pytest.mark.parametrize(
     "spec",
     [
-        {"baseline": {"week": False}},
+        {"baseline": SMALL},
+        *(
+            {
+                "baseline": {
+                    "noise": "student_t",
+                    "control_prior": prior,
+                    "slab_sd": 0.05,
+                    "week": False,
+                }
+            }
+            for prior in ("horseshoe", "spike_slab")
+        ),
         {
             "baseline": {"week": False, "noise": "student_t", "level_shifts": True},
             "response": {"heavy_tails": True},
         },
     ],
-    ids=["normal", "tails"],
+    ids=["normal", "horseshoe", "spike and slab", "tails"],
 )
 def test_the_prior_is_kept_where_outcomes_are_drawn_in_turn(spec: dict[str, object]) -> None:
     found = joint_draws(spec)
@@ -112,11 +134,25 @@ def test_the_prior_is_kept_where_outcomes_are_drawn_in_turn(spec: dict[str, obje
     for column in found["z"].T:
         assert standard_errors_off(column, 0.0) < 4.4
         assert standard_errors_off(column**2, 1.0) < 4.4
-    if "noise" in str(spec):
-        for name in ("noise", "level", "post"):
-            for column in found[name].T:
-                assert standard_errors_off(column, 0.5) < 4.4
-            assert standard_errors_off((found[name] > 0.9).mean(axis=1), 0.1) < 4.4
+    for name in checked(spec):
+        for column in found[name].T:
+            assert standard_errors_off(column, 0.5) < 4.4, name
+        assert standard_errors_off((found[name] > 0.9).mean(axis=1), 0.1) < 4.4, name
+    if "spike_slab" in str(spec):
+        # half of the controls are expected in, at most
+        assert standard_errors_off(found["inside"].mean(axis=1), 0.5) < 4.4
+
+
+def checked(spec: dict[str, object]) -> list[str]:
+    """Return which uniform numbers a model moves."""
+    wanted = {
+        "noise": "student_t",
+        "level": "level_shifts",
+        "post": "heavy_tails",
+        "local": "control_prior",
+        "global": "horseshoe",
+    }
+    return [name for name, word in wanted.items() if word in str(spec)]
 
 
 def test_the_plain_model_has_the_posterior_of_the_exact_engine() -> None:
@@ -182,8 +218,9 @@ def test_counts_are_refused_with_the_engine_that_does_them() -> None:
         ({"baseline": {"noise": "student_t"}}, "baseline.noise"),
         ({"baseline": {"level_shifts": True}}, "baseline.level_shifts"),
         ({"response": {"heavy_tails": True}}, "response.heavy_tails"),
+        ({"baseline": {"control_prior": "horseshoe"}}, "baseline.control_prior"),
     ],
-    ids=["noise", "level", "amplitudes"],
+    ids=["noise", "level", "amplitudes", "controls"],
 )
 def test_tails_are_refused_by_the_exact_engine(spec: dict[str, object], named: str) -> None:
     with pytest.raises(EngineError, match=f'{named}.*engine = "gibbs"'):
@@ -201,3 +238,44 @@ def test_what_no_engine_does_is_said() -> None:
     for level, fit in ((4.0, fit_gibbs), (1000.0, fit_gibbs), (1000.0, fit_exact)):
         with pytest.raises(EngineError, match="no engine does all of this"):
             fit(campaign(60, (30.4,), level=level), spec, SampleSettings(100, 1))
+
+
+def test_controls_that_matter_are_found_among_many() -> None:
+    rng = stream(2, "tests", "selection")
+    n, n_controls = 150, 30
+    dates = pd.date_range("2025-01-01", periods=n)
+    values = rng.normal(size=(n, n_controls))
+    controls = pd.DataFrame(values, columns=[f"series_{k:02d}" for k in range(n_controls)])
+    controls.insert(0, "date", dates)
+    log_mean = 9.0 + 0.3 * values[:, 4] - 0.2 * values[:, 17] + 0.1 * rng.normal(size=n)
+    data = Campaign(
+        downloads=pd.DataFrame({"date": dates, "downloads": np.exp(log_mean).round()}),
+        posts=post_table((40.4,)),
+        controls=controls,
+    )
+    fits = {
+        prior: fit_gibbs(
+            data,
+            ModelSpec.model_validate(
+                {"baseline": {"control_prior": prior, "control_transform": "none"}}
+            ),
+            SampleSettings(1000, 2, 1, 2),
+        ).draws
+        for prior in ("spike_slab", "horseshoe")
+    }
+    inclusion = fits["spike_slab"]["inclusion"]
+    assert inclusion.dims == ("chain", "draw", "control")
+    assert set(np.unique(inclusion)) == {0.0, 1.0}
+    means = inclusion.mean(("chain", "draw")).to_numpy()
+    assert means[[4, 17]].min() > 0.99
+    assert np.delete(means, [4, 17]).max() < 0.5
+    out = fits["spike_slab"]["control_effect"].to_numpy()[inclusion.to_numpy() == 0.0]
+    np.testing.assert_array_equal(out, 0.0)
+    sds = values.std(axis=0)
+    for draws in fits.values():
+        effect = draws["control_effect"].mean(("chain", "draw")).to_numpy()
+        assert effect[4] == pytest.approx(0.3 * sds[4], abs=0.04)
+        assert effect[17] == pytest.approx(-0.2 * sds[17], abs=0.04)
+        assert np.abs(np.delete(effect, [4, 17])).max() < 0.02
+    assert "control_sd" not in fits["horseshoe"]
+    assert (fits["horseshoe"]["control_tau"] > 0).all()

@@ -9,11 +9,14 @@ from small_campaigns import campaign, points, rich_campaign
 from lift.data.campaign import Campaign
 from lift.engines import reference
 from lift.engines._scaled import buffers, collapsed, hyperparameters
-from lift.engines.gibbs import GibbsModel, advance, as_jumps, new_chain, new_state, pack_gibbs
+from lift.engines._selection import change_variance, control_buffers, isolate, rebuild, rise
+from lift.engines._sweeps import State
+from lift.engines.chains import GibbsModel, advance, as_jumps, new_chain, new_state, pack_gibbs
 from lift.engines.mixture import Mixture
+from lift.model.control_scales import draw_control_variances
 from lift.model.design import Design, build_design
 from lift.model.hyper import natural
-from lift.model.scales import Scales
+from lift.model.scales import Scales, unit_scales
 from lift.model.spec import ModelSpec
 
 TAILS = {
@@ -30,6 +33,10 @@ DESIGNS: dict[str, tuple[Campaign, dict[str, object]]] = {
     "gamma kernel": (
         rich_campaign(),
         TAILS | {"response": {"kernel": "gamma", "heavy_tails": True}},
+    ),
+    "spike and slab": (
+        rich_campaign(n_controls=8),
+        {"baseline": {"noise": "student_t", "control_prior": "spike_slab"}},
     ),
     "linear scale": (rich_campaign(), TAILS | {"scale": "linear"}),
     "displacement": (
@@ -48,18 +55,28 @@ def model(request: pytest.FixtureRequest) -> GibbsModel:
 def some_scales(design: Design, seed: int) -> Scales:
     rng = np.random.default_rng(seed)
     n, n_posts = len(design.dates), len(design.posts.ids)
-    return Scales(*(0.5 / rng.standard_gamma(1.5, size) for size in (n, n, n_posts)))
+    return Scales(
+        *(0.5 / rng.standard_gamma(1.5, size) for size in (n, n, n_posts)),
+        control=draw_control_variances(design, 0.1, rng),
+    )
+
+
+def put_scales(model: GibbsModel, state: State, scales: Scales) -> None:
+    """Let a chain be where the scales are."""
+    state.scaled.noise[:] = scales.noise
+    state.scaled.level[:] = scales.level
+    p = model.design.fixed.shape[1]
+    state.scaled.coefficient[p : p + len(scales.amplitude)] = scales.amplitude
+    first = model.flags.controls.first
+    state.scaled.coefficient[first : first + len(scales.control)] = scales.control
 
 
 def test_the_likelihood_is_that_of_the_reference(model: GibbsModel) -> None:
     design, k = model.design, len(model.prior.kinds)
-    p, n_posts = design.fixed.shape[1], len(design.posts.ids)
     for seed, z in enumerate(np.vstack([points(k, 6), points(k, 3, spread=2.5)])):
         scales = some_scales(design, seed)
         state = new_state(model, z)
-        state.scaled.noise[:] = scales.noise
-        state.scaled.level[:] = scales.level
-        state.scaled.coefficient[p : p + n_posts] = scales.amplitude
+        put_scales(model, state, scales)
         got = collapsed(z, state.scaled, model.problem, model.prior, buffers(model.problem, k))
         # the degrees of freedom come last and do not enter given the scales
         wanted = reference.log_likelihood(design, np.append(z, 0.3), scales)
@@ -85,15 +102,48 @@ def test_coefficients_have_the_conditional_moments() -> None:
     chain.tuning.factor[:] = 0.0
     far = Mixture(np.ones(1), np.full((1, k), 60.0), np.eye(k)[None])
     scales = some_scales(design, 5)
-    p, n_posts = design.fixed.shape[1], len(design.posts.ids)
-    chain.state.scaled.noise[:] = scales.noise
-    chain.state.scaled.level[:] = scales.level
-    chain.state.scaled.coefficient[p : p + n_posts] = scales.amplitude
+    put_scales(model, chain.state, scales)
     n = 4000
-    zs, _, gammas = advance(model, chain, as_jumps(far), n)
+    zs, _, gammas, *_ = advance(model, chain, as_jumps(far), n)
     np.testing.assert_array_equal(zs, np.broadcast_to(z, zs.shape))
     mean, covariance = reference.coefficient_moments(design, z, scales)
     sd = np.sqrt(np.diag(covariance))
     # 5 standard errors of a mean and of a variance of n independent draws
     assert np.abs((gammas.mean(axis=0) - mean) / sd).max() < 5 / np.sqrt(n)
     assert np.abs(gammas.var(axis=0) / sd**2 - 1).max() < 5 * np.sqrt(2 / n)
+
+
+def test_prior_variances_of_controls_change_the_likelihood_as_in_the_reference() -> None:
+    data, spec = DESIGNS["spike and slab"]
+    model = pack_gibbs(build_design(data, ModelSpec.model_validate(spec)))
+    design, k = model.design, len(model.prior.kinds)
+    z, controls = points(k, 1)[0], model.flags.controls
+    work, problem = buffers(model.problem, k), model.problem
+    mine = control_buffers(len(work.b), controls)
+
+    def likelihood(variances: np.ndarray) -> float:
+        plain = unit_scales(design)
+        scales = Scales(plain.noise, plain.level, plain.amplitude, variances)
+        return reference.log_likelihood(design, np.append(z, 0.3), scales)
+
+    at_zero = likelihood(np.zeros(8))
+    variances = np.array([0.0, 0.3, 0.0, 0.01, 2.0, 0.0, 0.2, 0.05])
+    collapsed(z, new_state(model, z).scaled, problem, model.prior, work)
+    isolate(
+        work.s, problem.fixed.shape[1], problem.member_index, problem.member_value, work.spread,
+        controls, mine,
+    )  # fmt: skip
+    mine.variance[:] = variances
+    total = rebuild(mine)
+    np.testing.assert_allclose(total, likelihood(variances) - at_zero, rtol=1e-8)
+    for control, wanted in ((1, 0.0), (0, 0.7), (4, 0.5)):
+        change = wanted - variances[control]
+        total += rise(mine, control, change)
+        change_variance(mine, control, change)
+        variances[control] = wanted
+        np.testing.assert_allclose(total, likelihood(variances) - at_zero, rtol=1e-8)
+    changed = mine.q.copy(), mine.g.copy()
+    mine.variance[:] = variances
+    rebuild(mine)
+    np.testing.assert_allclose(changed[0], mine.q, rtol=1e-6, atol=1e-6 * np.abs(mine.q).max())
+    np.testing.assert_allclose(changed[1], mine.g, rtol=1e-6, atol=1e-6 * np.abs(mine.g).max())
