@@ -9,9 +9,11 @@ Monte Carlo error, ``z = |a - b| / hypot(mcse_a, mcse_b)``. The rules, in order:
 2. Engines that sample the same posterior (no declared fault) have no other excuse: ``UNEXPLAINED``.
 3. ``OVERLAP`` (explained by overlap): the engine looks at one post at a time, and the unit shares
    days with other posts, whose effects it is given.
-4. ``FAULT`` (explained by known fault): the engine declares what its numbers leave out, and each
-   interval holds the other's mean, give or take ``MAX_Z`` Monte Carlo errors: what is declared is
-   about width and shape, and cannot explain means that rule each other out.
+4. ``FAULT`` (explained by known fault): the engine declares what its numbers leave out, and the
+   wider of the two intervals holds the other mean. Stretched for the number of units: of estimates
+   that are right but unpooled, one in a hundred tables has one beyond (``FAMILY_ERROR``); and give
+   or take ``MAX_Z`` Monte Carlo errors. What is declared explains another width, and a mean that
+   the width allows, not one that it rules out.
 5. ``UNEXPLAINED`` (not explained): all else.
 
 An engine that refuses the campaign has no number, and the verdict ``REFUSED``; one whose draws must
@@ -26,6 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from lift.analysis.counterfactual import interval_tail
 from lift.analysis.diagnostics import mcse
@@ -35,6 +38,9 @@ from lift.model.posterior import Posterior
 FloatArray = NDArray[np.float64]
 
 MAX_Z = 5.0
+FAMILY_ERROR = 0.01
+"""Probability that an unpooled estimate without fault lies too far from the pooled one in any unit
+of a table (Bonferroni)."""
 
 REFERENCE = "reference"
 SAME = "within Monte Carlo error"
@@ -184,6 +190,7 @@ def agreement(engines: Sequence[EngineEffects], prob: float = 0.95) -> Agreement
     Agreement
     """
     reference = engines[0].table.set_index("unit")
+    stretch = norm.isf(FAMILY_ERROR / 2 / len(reference)) / norm.isf(interval_tail(prob))
     rows = []
     for unit in reference.index:
         mine = reference.loc[unit].to_dict()
@@ -197,14 +204,14 @@ def agreement(engines: Sequence[EngineEffects], prob: float = 0.95) -> Agreement
                 row |= {"verdict": REFUSED, "note": "it has no number for this unit"}
             else:
                 theirs = other.table.set_index("unit").loc[unit].to_dict()
-                row |= theirs | judged(mine, theirs, other)
+                row |= theirs | judged(mine, theirs, other, float(stretch))
             rows.append(row)
     table = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     return Agreement(table, tuple(engines), prob)
 
 
 def judged(
-    mine: Mapping[str, float], theirs: Mapping[str, float], other: EngineEffects
+    mine: Mapping[str, float], theirs: Mapping[str, float], other: EngineEffects, stretch: float
 ) -> dict[str, object]:
     """Return the z's and the verdict on one unit, by the rules of this module.
 
@@ -213,6 +220,8 @@ def judged(
     mine, theirs : mapping
         Rows of ``EngineEffects.table`` of the reference and of the other engine.
     other : EngineEffects
+    stretch : float
+        What the distance from a mean to the end of its interval is multiplied by in rule 4.
 
     Returns
     -------
@@ -232,17 +241,17 @@ def judged(
         return {**found, "verdict": SAME}
     if other.single_posts and theirs["overlaps"]:
         return {**found, "verdict": OVERLAP}
-    if other.faults and _hold_each_other(mine, theirs):
+    if other.faults and _wider_holds_the_mean(mine, theirs, stretch):
         return {**found, "verdict": FAULT}
     return {**found, "verdict": UNEXPLAINED}
 
 
-def _hold_each_other(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    """Return whether each interval holds the other's mean, give or take Monte Carlo error."""
-
-    def holds(a: Mapping[str, float], b: Mapping[str, float]) -> bool:
-        below = MAX_Z * np.hypot(a["mcse_lower"], b["mcse_mean"])
-        above = MAX_Z * np.hypot(a["mcse_upper"], b["mcse_mean"])
-        return bool(a["lower"] - below <= b["mean"] <= a["upper"] + above)
-
-    return holds(one, other) and holds(other, one)
+def _wider_holds_the_mean(
+    one: Mapping[str, float], other: Mapping[str, float], stretch: float
+) -> bool:
+    """Return whether the wider of two intervals, stretched, holds the other mean."""
+    wide, narrow = sorted([one, other], key=lambda row: row["lower"] - row["upper"])
+    gap = narrow["mean"] - wide["mean"]
+    end = "upper" if gap > 0 else "lower"
+    reach = stretch * abs(wide[end] - wide["mean"])
+    return bool(abs(gap) <= reach + MAX_Z * np.hypot(wide[f"mcse_{end}"], narrow["mcse_mean"]))

@@ -48,13 +48,12 @@ def _compare(
     analysis = load_run(run)
     data = pipeline.campaign_of(run, campaign)
     manifest = analysis.manifest
-    settings = manifest["settings"]
     found = compare.compare(
         data,
         analysis.spec,
         names,
-        draws=int(settings["draws"]),
-        chains=int(settings["chains"]),
+        draws=int(manifest["draws"]),
+        chains=int(manifest["chains"]),
         seed=int(manifest["seed"]),
         workers=workers,
         fitted=(analysis.posterior, float(manifest["seconds"]["fit"])),

@@ -19,7 +19,7 @@ drift make the normal a poor picture.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,24 +29,23 @@ from threadpoolctl import threadpool_limits
 
 from lift.data.campaign import Campaign
 from lift.engines.base import Progress, SampleSettings
-from lift.engines.limits import mixtures
+from lift.engines.regression import (
+    IN_POSTERIOR,
+    columns_at,
+    independent,
+    refuse_beyond,
+    refuse_inseparable,
+    unpooled,
+)
 from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.hyper import Hyper, coordinates
 from lift.model.posterior import Posterior, assemble
-from lift.model.response import kernel_days
 from lift.model.spec import ModelSpec
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 
-IN_POSTERIOR = {
-    "noise_sd": "noise_sd",
-    "level_sd": "level_sd",
-    "first_day": "first_day_share",
-    "log_shape": "kernel_shape",
-}
-"""Hyperparameters with an estimate (the others belong to pooling), and what the posterior has."""
 STEP, SLOPE_STEP = 0.02, 1e-3
 """Of second and first finite differences, in logs: the likelihood is good to about nine digits."""
 FLAT = 0.05
@@ -61,8 +60,6 @@ FAULTS = (
     "as known",
 )
 """What its numbers leave out, told beside them."""
-SAME_COLUMNS = 1e-8
-"""Columns whose correlations have a smaller eigenvalue than this cannot be told apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +102,9 @@ def fit_statsmodels(
     Posterior
         Root attributes ``interval = "confidence"`` and ``pooling = "none"``: the draws picture a
         sampling distribution, and have no variable that belongs to pooling. ``sample_stats`` holds
-        the log likelihood, its evaluations, and what lies at a boundary: taken as known, the same
-        in every draw.
+        the log likelihood, its evaluations, baseline columns that were left out because others
+        add up to them (such as a named holiday beside all holidays), and what lies at a boundary:
+        taken as known, the same in every draw.
 
     Raises
     ------
@@ -115,8 +113,9 @@ def fit_statsmodels(
         no maximum is found.
     """
     whole = build_design(campaign, spec)
-    _refuse(whole)
-    design = unpooled(whole)
+    refuse_beyond(whole)
+    design, left_out = independent(unpooled(whole))
+    refuse_inseparable(design, _start(design))
     tell = progress or (lambda *_: None)
     # one BLAS thread: more are slower at these sizes and change the last digits
     with threadpool_limits(1, user_api="blas"):
@@ -144,85 +143,13 @@ def fit_statsmodels(
         },
         stats={
             "log_likelihood": at.log_likelihood,
+            "left_out": ", ".join(left_out),
             "n_evaluations": n_evaluations,
             "at_boundary": ", ".join(
                 IN_POSTERIOR[hyper.name] for i, hyper in enumerate(design.hypers) if i not in free
             ),
         },
     )
-
-
-def unpooled(design: Design) -> Design:
-    """Return a design without hierarchy: one free impulse per post.
-
-    Parameters
-    ----------
-    design : Design
-
-    Returns
-    -------
-    Design
-        With the hyperparameters in ``IN_POSTERIOR`` and no groups, influencers or views.
-    """
-    kept = [i for i, hyper in enumerate(design.hypers) if hyper.name in IN_POSTERIOR]
-    n_posts = len(design.posts.ids)
-    posts = replace(
-        design.posts,
-        groups=(),
-        membership=np.zeros((n_posts, 0)),
-        group_sd=np.zeros(0),
-        influencers=(),
-        influencer=np.full(n_posts, -1, dtype=np.int64),
-        log_views=np.zeros(n_posts),
-    )
-    hypers = tuple(design.hypers[i] for i in kept)
-    return replace(design, posts=posts, hypers=hypers, mix=design.mix[np.ix_(kept, kept)])
-
-
-def _refuse(design: Design) -> None:
-    """Refuse what this engine does not do."""
-    if design.likelihood == "negative_binomial":
-        raise EngineError(
-            "the engine 'statsmodels' fits Gaussian noise, found counts (likelihood "
-            'negative_binomial); use engine = "exact"'
-        )
-    if asked := mixtures(design):
-        raise EngineError(
-            f"the engine 'statsmodels' fits normal noise and steps, found {', '.join(asked)}; "
-            'use engine = "gibbs"'
-        )
-    if design.position("displacement") >= 0:
-        raise EngineError(
-            "the engine 'statsmodels' does not do response.displacement = true; use "
-            'engine = "exact"'
-        )
-    others = [design.beyond_level] if design.beyond_level else []
-    if design.kernel not in ("weibull", "free"):
-        others.append(f'kernel = "{design.kernel}"')
-    if others:
-        raise EngineError(
-            "the engine 'statsmodels' fits a local level and a Weibull kernel, found "
-            f'{", ".join(others)}; use engine = "exact", or switch it off'
-        )
-    plain = unpooled(design)
-    columns = _columns(plain, _start(plain))[design.observed]
-    names = [f"{block.name} {label}" for block in design.blocks for label in block.labels]
-    names += [f"post {post}" for post in design.posts.ids]
-    sizes = np.linalg.norm(columns, axis=0)
-    if (empty := sizes == 0.0).any():
-        shown = ", ".join(name for name, none in zip(names, empty, strict=True) if none)
-        raise EngineError(
-            f"a regression needs an observed day for every column, found none for {shown}; use "
-            'engine = "exact", whose priors fill in'
-        )
-    values, vectors = np.linalg.eigh((columns / sizes).T @ (columns / sizes))
-    if values[0] < SAME_COLUMNS:
-        mixed = np.abs(vectors[:, 0]) > 0.1
-        shown = ", ".join(name for name, there in zip(names, mixed, strict=True) if there)
-        raise EngineError(
-            f"a regression cannot tell apart {shown}: their columns are the same or add up; use "
-            'engine = "exact", which pools them'
-        )
 
 
 def _kernel(design: Design) -> list[Hyper]:
@@ -242,23 +169,9 @@ def _bounds(design: Design) -> FloatArray:
     return np.array([*sds, *kernel]).T
 
 
-def _columns(design: Design, point: FloatArray) -> FloatArray:
-    """Return the columns of baseline and posts, shape (n, q)."""
-    posts = design.posts
-    n = len(design.dates)
-    response = np.zeros((n, len(posts.ids)))
-    shape = np.exp(point[-1])
-    for j, day in enumerate(posts.day.tolist()):
-        scale = np.exp(point[2 + posts.kernel_group[j]])
-        shares = kernel_days(scale, shape, float(posts.fraction[j]), design.window_days)
-        n_days = min(design.window_days, n - day)
-        response[day : day + n_days, j] = shares[:n_days]
-    return np.column_stack([design.fixed, response * np.exp(posts.log_size)])
-
-
 def _estimate(design: Design, point: FloatArray) -> _Estimate:
     """Return the profile likelihood at logs of noise and level sd and the kernel's parameters."""
-    columns = _columns(design, point)
+    columns = columns_at(design, point)
     outcome = np.where(design.observed, design.outcome, np.nan)
     model = UnobservedComponents(
         outcome, level="llevel", exog=columns, mle_regression=False, loglikelihood_burn=0

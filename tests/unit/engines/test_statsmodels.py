@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from small_campaigns import campaign
@@ -9,9 +11,9 @@ from statsmodels.regression.linear_model import GLS
 
 from lift.analysis.effects import Effects
 from lift.engines.base import SampleSettings
+from lift.engines.regression import columns_at, independent, unpooled
 from lift.engines.statsmodels import (
     FAULTS,
-    _columns,
     _draws,
     _estimate,
     _maximum,
@@ -19,9 +21,9 @@ from lift.engines.statsmodels import (
     _slopes,
     _spread,
     fit_statsmodels,
-    unpooled,
 )
 from lift.errors import EngineError
+from lift.model.baseline import Block
 from lift.model.design import Design, build_design
 from lift.model.spec import ModelSpec
 
@@ -41,7 +43,7 @@ def dense(design: Design, point: np.ndarray) -> tuple[float, np.ndarray, np.ndar
     noise, level = np.exp(2 * point[:2])
     covariance = 1e6 + level * np.minimum.outer(days, days)
     covariance += np.diag(noise + design.poisson_variance)
-    outcome, columns = design.outcome[seen], _columns(design, point)[seen]
+    outcome, columns = design.outcome[seen], columns_at(design, point)[seen]
     covariance = covariance[np.ix_(seen, seen)]
     fitted = GLS(outcome, columns, covariance).fit()
     rest = outcome - columns @ fitted.params
@@ -95,6 +97,19 @@ def test_the_result_says_what_it_is() -> None:
     assert (attrs["interval"], attrs["pooling"]) == ("confidence", "none")
     assert attrs["draws_are"].startswith("asymptotic normal distribution of maximum likelihood")
     assert attrs["faults"] == "; ".join(FAULTS)
+
+
+def test_columns_that_others_add_up_to_are_left_out(design: Design) -> None:
+    week = design.blocks[0]
+    both = Block("holiday", ("all", "one", "other"), np.eye(80)[:, :3], np.ones(3))
+    both.columns[:, 0] = both.columns[:, 1:].sum(axis=1)
+    found, left_out = independent(replace(design, blocks=(week, both)))
+    assert left_out == ["holiday other"]
+    assert found.blocks[1].labels == ("all", "one")
+    np.testing.assert_array_equal(found.blocks[0].columns, week.columns)
+    whole, nothing = independent(design)
+    assert nothing == []
+    np.testing.assert_array_equal(whole.fixed, design.fixed)
 
 
 def test_an_effect_of_a_post_that_had_none_is_about_zero() -> None:
