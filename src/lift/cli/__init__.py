@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from lift.cli import engines, estimands, markets, papers, replicate, studies, users
+from lift.cli import engines, estimands, impact, markets, papers, replicate, studies, users
 from lift.cli.commands import app
 
 __all__ = [
     "app",
     "engines",
     "estimands",
+    "impact",
     "main",
     "markets",
     "papers",

@@ -154,7 +154,9 @@ def CausalImpact(
         prior_level_df (32; 1 lets the data say how far the level drifts), nseasons (1),
         season_duration (1), post_period_covariates_in_prior (False; True as in R),
         population_sd_in_prior (False; True as R's results on short series have it), chains (4);
-        max_flips is taken and not used. R's dots for underscores are taken too.
+        max_flips is taken and not used. R's dots for underscores are taken too. R has not: scale
+        ("linear", "log" or "counts"), seasons (further ones, such as [(365.25, 2)]: period in rows
+        and number of waves), holidays (country, such as "US").
     alpha : float
         Intervals cover 1 - alpha.
     seed : int
@@ -189,7 +191,15 @@ def CausalImpact(
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         problems.append(Problem("seed", f"must be a whole number, 0 or larger, found {seed!r}"))
     try:
-        rows = read_intervention(data, pre_period, post_period, nseasons=settings.nseasons)
+        rows = read_intervention(
+            data,
+            pre_period,
+            post_period,
+            nseasons=settings.nseasons,
+            scale=settings.scale,
+            seasons=bool(settings.seasons),
+            holidays=settings.holidays is not None,
+        )
     except InputError as error:
         problems += error.problems
     if problems:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift.impact._paths import forward, smooth
+from lift.impact.calendar import calendar_columns
 from lift.impact.model import ImpactModel, pack_model
 from lift.impact.periods import Intervention
 from lift.impact.prior import prior_from_data
 from lift.impact.sampler import ImpactDraws, sample
+from lift.impact.scale import mean_of_outcome, to_model, to_outcome
 from lift.impact.settings import ImpactSettings
 from lift.rng import stream
 
@@ -29,10 +31,14 @@ class ImpactFit:
     ----------
     model : ImpactModel
     draws : ImpactDraws
+    control_names : tuple of str, length p
+        The controls, and after them the calendar's columns.
     used : ndarray of bool, shape (p,)
         Controls that vary, and so are in ``model``.
     center, scale : float
-        The outcome is ``center + scale *`` what the model sees.
+        On the model's scale the outcome is ``center + scale *`` what the model sees.
+    form : str
+        The model's scale, one of :data:`lift.impact.scale.SCALES`.
     controls : ndarray, shape (rows, used)
         As the model sees them, from the pre-period's first row to the post-period's last.
     expected : ndarray, shape (draw, rows after the pre-period)
@@ -44,9 +50,11 @@ class ImpactFit:
 
     model: ImpactModel
     draws: ImpactDraws
+    control_names: tuple[str, ...]
     used: BoolArray
     center: float
     scale: float
+    form: str
     controls: FloatArray
     expected: FloatArray
     predicted: FloatArray
@@ -74,10 +82,15 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
         If the draws must not be believed.
     """
     n_pre = rows.pre_end - rows.first
-    outcome = rows.outcome[rows.first : rows.pre_end]
-    controls = rows.controls[rows.first : rows.post_end]
+    form = settings.scale
+    outcome = to_model(rows.outcome[rows.first : rows.pre_end], form)
+    extra, names = calendar_columns(rows.index, settings)
+    # a column that is the same on all rows of the pre-period says nothing there
+    extra[:, np.ptp(extra[rows.first : rows.pre_end], axis=0) == 0.0] = 0.0
+    controls = np.column_stack([rows.controls, extra])[rows.first : rows.post_end]
     used = np.ptp(controls, axis=0) > 0.0 if controls.shape[1] else np.zeros(0, dtype=np.bool_)
     controls = controls[:, used]
+    n_fixed = int(used[rows.controls.shape[1] :].sum())
     center, scale = 0.0, 1.0
     if settings.standardize_data:
         center, scale = float(np.nanmean(outcome)), float(np.nanstd(outcome, ddof=1))
@@ -93,6 +106,7 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
         level_df=settings.prior_level_df,
         population_sd=settings.population_sd_in_prior,
         season=period > 1,
+        n_fixed=n_fixed,
     )
     duration = settings.season_duration
     model = pack_model(outcome, controls[:n_pre], prior, period=period, duration=duration)
@@ -105,18 +119,21 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
     shocks = rng.standard_normal((*expected.shape, log_sds.shape[1] - 1))
     forward(states, np.exp(log_sds[:, 1:]), n_pre, duration, shocks, expected)
     expected += coefficients @ controls[n_pre:].T + prior.start_mean
+    sds = np.exp(log_sds[:, :1])
     noise = rng.standard_normal(expected.shape)
-    noise *= np.exp(log_sds[:, :1])
+    noise *= sds
     noise += expected
     return ImpactFit(
         model=model,
         draws=draws,
+        control_names=(*rows.control_names, *names),
         used=used,
         center=center,
         scale=scale,
+        form=form,
         controls=controls,
-        expected=center + scale * expected,
-        predicted=center + scale * noise,
+        expected=mean_of_outcome(center + scale * expected, scale * sds, form),
+        predicted=to_outcome(center + scale * noise, form),
         seed=seed,
     )
 
@@ -161,4 +178,8 @@ def before(fitted: ImpactFit) -> tuple[FloatArray, FloatArray]:
         noise = np.exp(log_sds[part, :1]) * rng.standard_normal((n_part, n))
         expected[part] += regression[part] + model.prior.start_mean
         predicted[part] = expected[part] + noise
-    return fitted.center + fitted.scale * expected, fitted.center + fitted.scale * predicted
+    center, scale, sds = fitted.center, fitted.scale, np.exp(log_sds[:, :1])
+    return (
+        mean_of_outcome(center + scale * expected, scale * sds, fitted.form),
+        to_outcome(center + scale * predicted, fitted.form),
+    )

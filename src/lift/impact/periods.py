@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lift.errors import InputError, Problem
 from lift.impact.checks import control_problems, control_remarks, outcome_problems, outcome_remarks
+from lift.impact.scale import scale_problems
 
 FloatArray = NDArray[np.float64]
 Period = Sequence[object]
@@ -93,7 +94,14 @@ def as_frame(data: object) -> pd.DataFrame:
 
 
 def read_intervention(
-    data: object, pre_period: Period, post_period: Period, *, nseasons: int
+    data: object,
+    pre_period: Period,
+    post_period: Period,
+    *,
+    nseasons: int,
+    scale: str = "linear",
+    seasons: bool = False,
+    holidays: bool = False,
 ) -> Intervention:
     """Return the checked rows of one intervention.
 
@@ -106,6 +114,12 @@ def read_intervention(
         (rows of an array are counted from 0).
     nseasons : int
         With more than one season the rows must be evenly spaced.
+    scale : str
+        The outcome must be one that this scale can hold.
+    seasons : bool
+        Whether there are further seasons: the rows must be evenly spaced then too.
+    holidays : bool
+        Whether there are holidays: the rows must be days then.
 
     Raises
     ------
@@ -113,7 +127,9 @@ def read_intervention(
         Naming every fault that was found.
     """
     frame = as_frame(data)
-    problems = _index_problems(frame.index, nseasons)
+    problems = _index_problems(frame.index, even=nseasons > 1 or seasons)
+    if holidays and not isinstance(frame.index, pd.DatetimeIndex):
+        problems.append(Problem("data", "holidays need an index of dates, found whole numbers"))
     values, faults = _numbers(frame)
     problems += faults
     rows: list[tuple[int, int]] = []
@@ -136,6 +152,7 @@ def read_intervention(
     outcome, controls = values[:, 0], values[:, 1:]
     names = [str(column) for column in frame.columns]
     problems += outcome_problems(outcome, begin, pre_end, post_start, post_end, MIN_PRE_ROWS)
+    problems += scale_problems(outcome, begin, pre_end, scale)
     problems += control_problems(
         outcome, controls, names[1:], begin, pre_end, post_end, frame.index
     )
@@ -166,7 +183,7 @@ def _show(label: object) -> str:
     return str(label)
 
 
-def _index_problems(index: pd.Index, nseasons: int) -> list[Problem]:
+def _index_problems(index: pd.Index, *, even: bool) -> list[Problem]:
     """Return what is wrong with the labels of the rows."""
     dates = isinstance(index, pd.DatetimeIndex)
     if not dates and not pd.api.types.is_integer_dtype(index.dtype):
@@ -185,7 +202,7 @@ def _index_problems(index: pd.Index, nseasons: int) -> list[Problem]:
         problems.append(Problem("data", f"the index must not repeat labels, {label} is repeated"))
     elif not index.is_monotonic_increasing:
         problems.append(Problem("data", "the index must increase; sort the rows (sort_index)"))
-    elif nseasons > 1 and len(index) > 2:
+    elif even and len(index) > 2:
         steps = np.diff(
             np.asarray(index, dtype="datetime64[s]" if dates else None).astype(np.int64)
         )

@@ -57,6 +57,7 @@ def prior_from_data(
     level_df: float = LEVEL_DF,
     population_sd: bool = False,
     season: bool,
+    n_fixed: int = 0,
 ) -> ImpactPrior:
     """Return R's priors.
 
@@ -73,6 +74,8 @@ def prior_from_data(
     population_sd : bool
         Shrink the guesses of noise and level by the root of (n - 1) / n, n rows with an outcome.
     season : bool
+    n_fixed : int
+        How many of the last columns are always in the model (calendar columns, which R has not).
 
     Returns
     -------
@@ -87,6 +90,7 @@ def prior_from_data(
     """
     spread = float(np.nanstd(outcome, ddof=1))
     n_rows, p = controls.shape
+    p -= n_fixed
     if p:
         noise = (float(np.sqrt(1.0 - EXPECTED_R2)) * spread, NOISE_DF)
     else:
@@ -107,5 +111,5 @@ def prior_from_data(
         degrees=degrees,
         limits=limits,
         precision=SLAB_ROWS * precision,
-        inclusion=np.full(p, min(1.0, EXPECTED_CONTROLS / (p + 1.0))),
+        inclusion=np.append(np.full(p, min(1.0, EXPECTED_CONTROLS / (p + 1.0))), np.ones(n_fixed)),
     )

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 
+from lift.data.calendar import check_country
 from lift.errors import InputError, Problem
 from lift.impact.prior import LEVEL_DF
+from lift.impact.scale import SCALES
 
 WHERE = "model_args"
 DEFAULT_CHAINS = 4
@@ -17,6 +19,10 @@ YES_OR_NO = (
     "dynamic_regression",
     "post_period_covariates_in_prior",
     "population_sd_in_prior",
+)
+SEASONS_FAULT = (
+    "seasons must be pairs of a period in rows and a number of waves, each wave of two rows or "
+    "more, such as [(365.25, 2)], found {!r}"
 )
 
 
@@ -50,6 +56,14 @@ class ImpactSettings:
         Take the outcome's sd in the guesses of noise and level with n in place of n - 1: R's
         results on a series of 70 rows agree with that, its stated priors do not.
     chains : int
+    scale : "linear", "log" or "counts"
+        See :mod:`lift.impact.scale`; R has the first.
+    seasons : tuple of pairs of float and int
+        Further seasons: their period in rows, and how many waves (sine and cosine pairs) describe
+        each.
+    holidays : str, optional
+        Country whose public holidays have an effect of their own, such as "IT" or "US-CA"; rows
+        must be days.
     """
 
     niter: int = 4000
@@ -63,6 +77,9 @@ class ImpactSettings:
     post_period_covariates_in_prior: bool = False
     population_sd_in_prior: bool = False
     chains: int = DEFAULT_CHAINS
+    scale: str = "linear"
+    seasons: tuple[tuple[float, int], ...] = ()
+    holidays: str | None = None
 
     @property
     def n_draws(self) -> int:
@@ -81,6 +98,18 @@ def _fault(name: str, value: object) -> str | None:
                 "leave it out"
             )
         return None
+    if name == "scale":
+        return None if value in SCALES else f"scale must be of {', '.join(SCALES)}, found {value!r}"
+    if name == "holidays":
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            return f"holidays must be a country code such as 'IT', found {value!r}"
+        found: list[Problem] = []
+        check_country(value, WHERE, found)
+        return found[0].what if found else None
+    if name == "seasons":
+        return None if _are_seasons(value) else SEASONS_FAULT.format(value)
     if name in ("prior_level_sd", "prior_level_df"):
         number = isinstance(value, Real) and not isinstance(value, bool)
         if not (number and 0.0 < float(str(value)) < float("inf")):
@@ -92,6 +121,23 @@ def _fault(name: str, value: object) -> str | None:
     if int(value) < least:
         return f"{name} must be at least {least}, found {value}"
     return None
+
+
+def _are_seasons(value: object) -> bool:
+    """Return whether a value is a sequence of periods and numbers of waves that can be seen."""
+    if not isinstance(value, list | tuple):
+        return False
+    for season in value:
+        if not isinstance(season, list | tuple) or len(season) != 2:
+            return False
+        period, pairs = season
+        if not isinstance(period, Real) or isinstance(period, bool):
+            return False
+        if not isinstance(pairs, Integral) or isinstance(pairs, bool) or pairs < 1:
+            return False
+        if not 2.0 * int(pairs) <= float(period) < float("inf"):
+            return False
+    return True
 
 
 def settings_from(model_args: Mapping[str, object] | None) -> ImpactSettings:
@@ -135,6 +181,8 @@ def settings_from(model_args: Mapping[str, object] | None) -> ImpactSettings:
         else:
             values[name] = value
     if not problems:
+        if isinstance(seasons := values.get("seasons"), list | tuple):
+            values["seasons"] = tuple((float(period), int(pairs)) for period, pairs in seasons)
         made = ImpactSettings(**values)  # type: ignore[arg-type]
         if made.n_draws < MIN_DRAWS_PER_CHAIN * made.chains:
             problems.append(

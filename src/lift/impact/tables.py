@@ -156,13 +156,14 @@ def posterior_dataset(rows: Intervention, fitted: ImpactFit) -> xr.Dataset:
     Dataset
         sigma_obs, sigma_level, sigma_season (chain, draw): in units of the outcome's pre-period sd
         where the data are standardised; coefficient, inclusion (chain, draw, control): of the
-        columns as the model sees them; cumulative_effect (chain, draw): actual less predicted.
+        columns as the model sees them, the calendar's after the controls; cumulative_effect
+        (chain, draw): actual less predicted.
     """
     draws = fitted.draws
     n_chains, n_draws = draws.log_sds.shape[:2]
     names = ("sigma_obs", "sigma_level", "sigma_season")[: draws.log_sds.shape[2]]
     sds = np.exp(draws.log_sds)
-    coefficients = np.zeros((n_chains, n_draws, len(rows.control_names)))
+    coefficients = np.zeros((n_chains, n_draws, len(fitted.control_names)))
     coefficients[..., fitted.used] = draws.coefficients
     actual, _, predicted = post_draws(rows, fitted)
     effect = actual.sum() - predicted.sum(axis=1)
@@ -178,7 +179,7 @@ def posterior_dataset(rows: Intervention, fitted: ImpactFit) -> xr.Dataset:
             "chain": np.arange(n_chains),
             "draw": np.arange(n_draws),
             "control": np.array(
-                rows.control_names, dtype=object if not rows.control_names else None
+                fitted.control_names, dtype=object if not fitted.control_names else None
             ),
         },
         attrs={

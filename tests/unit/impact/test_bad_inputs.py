@@ -138,6 +138,15 @@ ARGS: dict[str, tuple[Any, str]] = {
     "no duration": ({"season_duration": 0}, "season_duration must be at least 1"),
     "changing coefficients": ({"dynamic_regression": True}, "not offered yet"),
     "a switch as text": ({"standardize_data": "yes"}, "standardize_data must be True or False"),
+    "an unknown scale": ({"scale": "sqrt"}, "scale must be of linear, log, counts, found 'sqrt'"),
+    "a season of one number": ({"seasons": [365]}, "seasons must be pairs of a period in rows"),
+    "a season as text": ({"seasons": "yearly"}, "seasons must be pairs"),
+    "a season too short to see": ({"seasons": [(7, 4)]}, "each wave of two rows or more"),
+    "a season without waves": ({"seasons": [(365.25, 0)]}, "seasons must be pairs"),
+    "an endless season": ({"seasons": [(np.inf, 1)]}, "seasons must be pairs"),
+    "no such country": ({"holidays": "XX"}, "two-letter ISO code .* found 'XX'"),
+    "a country by its name": ({"holidays": "Italy"}, "did you mean 'IT'"),
+    "a country as number": ({"holidays": 39}, "holidays must be a country code"),
     "the same name twice": ({"prior_level_sd": 0.1, "prior.level.sd": 0.1}, "is given twice"),
 }
 
@@ -159,6 +168,71 @@ def test_bad_alpha(alpha: Any, data: pd.DataFrame) -> None:
 def test_bad_seed(seed: Any, data: pd.DataFrame) -> None:
     with pytest.raises(InputError, match="must be a whole number, 0 or larger"):
         CausalImpact(data, PRE, POST, seed=seed)
+
+
+SCALES: dict[str, tuple[Spoil, str, str]] = {
+    "a zero on the log scale": (cell("y", 3, 0.0), "log", "above 0 in the pre-period, found 1 row"),
+    "a debt on the log scale": (cell("y", 3, -5.0), "log", "above 0 in the pre-period"),
+    "a debt among counts": (cell("y", 3, -1.0), "counts", "0 or larger in the pre-period, found 1"),
+}
+
+
+@pytest.mark.parametrize("name", list(SCALES))
+def test_an_outcome_that_the_scale_cannot_hold(name: str, data: pd.DataFrame) -> None:
+    spoil, scale, message = SCALES[name]
+    with pytest.raises(InputError, match=message):
+        CausalImpact(spoil(data.copy()), PRE, POST, {"scale": scale})
+
+
+def test_holidays_without_dates(data: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="holidays need an index of dates, found whole numbers"):
+        CausalImpact(data.reset_index(drop=True), [0, 44], [45, 59], {"holidays": "IT"})
+
+
+def test_missing_days_with_a_further_season(data: pd.DataFrame) -> None:
+    gapped = data.drop(data.index[[10, 30]])
+    with pytest.raises(InputError, match="with a season rows must be evenly spaced"):
+        CausalImpact(gapped, PRE, POST, {"seasons": [(30.4, 1)]})
+
+
+def test_there_are_at_least_sixty() -> None:
+    assert len(DATA) + len(PERIODS) + len(ARGS) + len(SCALES) >= 60
+
+
+# What looks odd and is allowed, as in R: the outcome of each is an answer, not an error.
+ODD: dict[str, Spoil] = {
+    "no name": lambda d: d.set_axis(["", "x1", "x2"], axis=1),
+    "blanks": lambda d: d.set_axis([" y ", "x 1", "x\t2"], axis=1),
+    "letters of the world": lambda d: d.set_axis(["\u6570", "\u00f1", "\u03b2"], axis=1),
+    "whole numbers": lambda d: d.set_axis([0, 1, 2], axis=1),
+    "pairs": lambda d: d.set_axis([("a", 1), ("a", 2), ("b", 1)], axis=1),
+    "names of the results": lambda d: d.set_axis(["response", "point.pred", "cum.effect"], axis=1),
+    "names of the model": lambda d: d.set_axis(["y", "(Intercept)", "sigma_obs"], axis=1),
+    "code": lambda d: d.set_axis(["y; drop", "${x}", "<b>x</b>"], axis=1),
+    "a control of whole numbers": lambda d: d.assign(x2=range(60)),
+    "a control of truths": lambda d: d.assign(x2=[i % 3 == 0 for i in range(60)]),
+    "an index without a name": lambda d: d.rename_axis(None),
+    "a zone": lambda d: d.tz_localize("Europe/Rome"),
+}
+
+
+@pytest.mark.parametrize("name", list(ODD))
+def test_odd_but_allowed(name: str, data: pd.DataFrame) -> None:
+    frame = ODD[name](data.copy())
+    pre, post = ([pd.Timestamp(day, tz=frame.index.tz) for day in period] for period in (PRE, POST))
+    result = CausalImpact(frame, pre, post, {"niter": 200})
+    assert np.isfinite(result.summary_data.to_numpy(dtype=float)).all()
+    assert result.summary()
+    assert result.inferences.index.equals(frame.index)
+
+
+def test_three_rows_before_are_enough_and_two_are_not(data: pd.DataFrame) -> None:
+    few = data.iloc[[0, 1, 2, 45], :1]
+    pre = ["2025-01-01", "2025-01-03"]
+    result = CausalImpact(few, pre, ["2025-02-15", "2025-02-15"], {"niter": 400})
+    assert np.isfinite(result.summary_data.loc["Average", "AbsEffect"])
+    with pytest.raises(InputError, match="at least 3 rows"):
+        CausalImpact(few, [*pre[:1], "2025-01-02"], ["2025-02-15", "2025-02-15"])
 
 
 def test_missing_days_with_a_season(data: pd.DataFrame) -> None:

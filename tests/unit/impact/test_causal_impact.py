@@ -275,3 +275,83 @@ def test_the_level_may_be_left_to_the_data() -> None:
     assert 0.6 * true_sd < means[1] < 1.4 * true_sd
     widths = [found.summary_data["AbsEffect.sd"].iloc[1] for found in (held, free)]
     assert widths[1] > 1.3 * widths[0]
+
+
+def daily(n: int, seed: int, base: float) -> tuple[np.ndarray, pd.DatetimeIndex]:
+    rng = np.random.default_rng(seed)
+    return base + 0.05 * rng.normal(size=n), pd.date_range("2024-01-01", periods=n)
+
+
+def test_log_scale_finds_an_effect_that_multiplies() -> None:
+    logs, days = daily(200, 12, 5.0)
+    control = np.random.default_rng(18).normal(size=200)
+    outcome = np.exp(logs + 0.5 * control)
+    # without noise the mean of the outcome is exp(mean + variance / 2)
+    truth = np.exp(5 + 0.5 * control + 0.05**2 / 2)[180:].sum()
+    outcome[180:] *= 1.25
+    data = pd.DataFrame({"downloads": outcome, "control": control}, index=days)
+    result = CausalImpact(data, days[[0, 179]], days[[180, 199]], {**FEW, "scale": "log"})
+    total = result.summary_data.loc["Cumulative"]
+    assert abs(total["Pred"] - truth) < 4 * total["Pred.sd"]
+    assert total["RelEffect"] == pytest.approx(0.25, abs=0.05)
+    assert result.inferences["point.pred.lower"].min() > 0
+    linear = CausalImpact(data, days[[0, 179]], days[[180, 199]], FEW)
+    assert total["Pred.sd"] < 0.7 * linear.summary_data.loc["Cumulative", "Pred.sd"]
+
+
+def test_expected_outcome_of_a_log_normal_is_its_mean() -> None:
+    logs, days = daily(300, 13, 4.0)
+    logs += 0.45 * np.random.default_rng(14).normal(size=300)
+    outcome = pd.Series(np.exp(logs), index=days)
+    result = CausalImpact(outcome, days[[0, 279]], days[[280, 299]], {**FEW, "scale": "log"})
+    expected = result.summary_data.loc["Average", "Pred"]
+    predicted = result.fitted.predicted.mean()
+    error = result.fitted.predicted.mean(axis=1).std() / 20
+    assert abs(expected - predicted) < 5 * error
+    # the mean of a log-normal, above its median
+    assert expected > 1.05 * np.exp(4.0)
+
+
+def test_counts_stay_counts() -> None:
+    rng = np.random.default_rng(15)
+    days = pd.date_range("2025-01-01", periods=150)
+    counts = rng.poisson(3.0, 150).astype(float)
+    counts[130:] += 4
+    outcome = pd.Series(counts, index=days)
+    result = CausalImpact(outcome, days[[0, 129]], days[[130, 149]], {**FEW, "scale": "counts"})
+    plain = CausalImpact(outcome, days[[0, 129]], days[[130, 149]], FEW)
+    assert result.inferences["point.pred.lower"].min() >= 0
+    assert plain.inferences["point.pred.lower"].min() < 0
+    total = result.summary_data.loc["Cumulative"]
+    assert total["AbsEffect.lower"] < 80 < total["AbsEffect.upper"]
+    assert total["AbsEffect.lower"] > 0
+
+
+def test_further_seasons_are_followed() -> None:
+    logs, days = daily(200, 16, 10.0)
+    wave = 2 * np.sin(2 * np.pi * np.arange(200) / 45.5)
+    week = np.tile([0, 1, 2, 0, -1, -1, -1], 29)[:200]
+    outcome = pd.Series(logs + wave + week, index=days)
+    args = {**FEW, "nseasons": 7, "seasons": [(45.5, 1)]}
+    result = CausalImpact(outcome, days[[0, 179]], days[[180, 199]], args)
+    ahead = result.inferences["point.pred"].to_numpy()[180:] - (10 + wave + week)[180:]
+    assert np.abs(ahead).max() < 0.3
+    assert list(result.posterior["control"].to_numpy()) == [
+        "season 45.5 sin 1",
+        "season 45.5 cos 1",
+    ]
+    assert result.posterior["inclusion"].all()
+
+
+def test_holidays_have_an_effect_of_their_own() -> None:
+    values, days = daily(366 + 90, 17, 10.0)
+    outcome = pd.Series(values, index=days)
+    christmas = (days.month == 12) & (days.day.isin([25, 26]))
+    new_year = (days.month == 1) & (days.day == 1)
+    outcome[christmas | new_year] -= 3
+    end = days.get_loc("2024-12-29")
+    args = {**FEW, "holidays": "IT"}
+    result = CausalImpact(outcome, days[[0, end]], days[[end + 1, end + 10]], args)
+    first = result.inferences["point.pred"]["2025-01-01"]
+    assert first < result.inferences["point.pred"]["2025-01-02"] - 0.4
+    assert result.posterior["control"].to_numpy().tolist() == ["holiday IT"]
