@@ -44,21 +44,58 @@ def scale_problems(outcome: FloatArray, begin: int, pre_end: int, scale: str) ->
 
 
 def to_model(outcome: FloatArray, scale: str) -> FloatArray:
-    """Return an outcome on the model's scale."""
+    """Return an outcome on the model's scale.
+
+    Parameters
+    ----------
+    outcome : ndarray
+        NaN where not observed.
+    scale : str
+        One of ``SCALES``.
+
+    Returns
+    -------
+    ndarray
+    """
     if scale == "log":
         return np.log(outcome)
     return np.sqrt(outcome) if scale == "counts" else outcome
 
 
 def to_outcome(values: FloatArray, scale: str) -> FloatArray:
-    """Return draws with noise on the outcome's own scale."""
+    """Return draws with noise on the outcome's own scale.
+
+    Parameters
+    ----------
+    values : ndarray
+        On the model's scale; below 0 is 0 on that of counts.
+    scale : str
+        One of ``SCALES``.
+
+    Returns
+    -------
+    ndarray
+    """
     if scale == "log":
         return np.exp(values)
     return np.square(np.maximum(values, 0.0)) if scale == "counts" else values
 
 
 def mean_of_outcome(mean: FloatArray, sd: FloatArray, scale: str) -> FloatArray:
-    """Return the expected outcome where the model's scale has a mean and a noise sd."""
+    """Return the expected outcome where the model's scale has a mean and a noise sd.
+
+    Parameters
+    ----------
+    mean, sd : ndarray
+        On the model's scale; their shapes go together.
+    scale : str
+        One of ``SCALES``.
+
+    Returns
+    -------
+    ndarray
+        ``mean``, ``exp(mean + sd^2 / 2)`` or ``mean^2 + sd^2``.
+    """
     if scale == "log":
         return np.asarray(np.exp(mean + sd**2 / 2.0))
     return np.asarray(mean**2 + sd**2) if scale == "counts" else mean
