@@ -103,3 +103,19 @@ def test_a_folder_without_inputs_is_no_paper(tmp_path: Path) -> None:
 def test_minus_is_a_minus_sign() -> None:
     assert shown(-1234.5, ",.0f") == "−1,234"
     assert shown("as-is", "") == "as-is"
+
+
+def test_rows_are_picked_by_bounds_and_sizes(paper: Path) -> None:
+    change(
+        paper / "inputs.toml",
+        "[tables.values]",
+        'gains = { source = "table", above = { value = 0.0 }, take = "count", show = ".0f" }\n'
+        'losses = { source = "table", below = { value = 0.0 }, take = "count", show = ".0f" }\n'
+        'size_of_loss = { source = "table", column = "value", below = { value = 1.0 }, '
+        'take = "largest", show = ".2f" }\n'
+        'both = { of = ["gains", "losses"], by = "hypot", show = ".3f" }\n\n[tables.values]',
+    )
+    numbers = read_inputs(paper).numbers
+    assert [numbers[name].shown for name in ("gains", "losses", "size_of_loss", "both")] == [
+        "2", "1", "0.50", "2.236",
+    ]  # fmt: skip
