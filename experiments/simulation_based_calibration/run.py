@@ -11,6 +11,7 @@ import pandas as pd
 
 import lift
 from lift import study
+from lift.analysis.diagnostics import measures
 from lift.analysis.effects import Effects
 from lift.engines.base import SampleSettings
 from lift.engines.exact import EMPTY, pack
@@ -143,12 +144,24 @@ def one_campaign(name: str, config: dict[str, Any]) -> dict[str, Any]:
         table["log_density"] = log_densities(design, table)
     ties = stream(config["seed"], name, "ties")
     ranks = {key: ranked(values, ties) for key, values in table.items()}
-    stats = fitted.sample_stats
     return {
         # of the truth and, after it, of each draw, among all of them together
         "ranks": {key: own.tolist() for key, own in ranks.items()},
         "zeros": int((downloads == 0).sum()),
-        **{key: float(stats[key]) for key in ("pareto_k", "ess", "safety_net") if key in stats},
+        **judged(fitted, drawn_values),
+    }
+
+
+def judged(fitted: Posterior, values: dict[str, np.ndarray]) -> dict[str, float]:
+    """Return how good draws are: their weights' diagnostics, or the convergence of their chains."""
+    stats = fitted.sample_stats
+    if "pareto_k" in stats:
+        return {key: float(stats[key]) for key in ("pareto_k", "ess", "safety_net")}
+    n_chains = fitted.draws.sizes["chain"]
+    found = [measures(own.reshape(n_chains, -1)) for own in values.values()]
+    return {
+        "least_ess": min(min(one["ess_bulk"], one["ess_tail"]) for one in found),
+        "largest_r_hat": max(one["r_hat"] for one in found),
     }
 
 

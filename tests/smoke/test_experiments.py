@@ -106,6 +106,12 @@ def texts_of(name: str) -> list[str]:
             for row in rows
             if not row.startswith("ordinary_campaign")
         ]
+    if name == "calibration_student_t":
+        return [
+            f"| {n['campaigns']:,.0f} | {n['outside_own_band']:.0f} of {n['quantities']:.0f} | "
+            f"{n['smallest_p']:.2g} ({n['bonferroni_p']:.2g}) | {n['joint_p']:.2g} | "
+            f"{n['median_least_ess']:.0f} | {100 * n['share_r_hat_above_1.05']:.1f}% |"
+        ]
     if name == "simulation_based_calibration":
         return [
             f"| {model} | {n[f'{model}_campaigns']:,.0f} | "
@@ -127,6 +133,7 @@ def texts_of(name: str) -> list[str]:
 @pytest.mark.parametrize(
     "name",
     [
+        "calibration_student_t",
         "coverage_of_estimands",
         "coverage_of_users",
         "coverage_overlapping_posts",

@@ -97,7 +97,8 @@ def test_effects_of_a_chain_are_checked_as_parameters_are() -> None:
     assert found.level == "FAIL"
     assert "effect[" in found.text
     slow = np.repeat(np.random.default_rng(18).normal(size=(N // 8, 2)), 8, axis=0)
-    for stats, wanted in (({}, "REVIEW"), ({"divergences": 0}, "FAIL")):
+    markov: tuple[dict[str, float], ...] = ({"divergences": 0}, {"warm_up_sweeps": 450})
+    for stats, wanted in (({}, "REVIEW"), *((stats, "FAIL") for stats in markov)):
         effects = Effects(made(stats, impulse=slow, amplitude=amplitude))
         (found,) = [f for f in every_finding(effects) if f.check == "Bulk ESS of the effects"]
         assert found.level == wanted

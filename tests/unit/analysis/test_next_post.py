@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 from small_campaigns import rich_campaign
 from small_posteriors import hand_made
 
@@ -90,6 +91,23 @@ def test_a_new_post_scatters_like_the_posts_of_the_model() -> None:
     # standard error of a share of 4,000 draws: 0.8 %
     assert (draws < middle).mean() == pytest.approx(0.5, abs=0.04)
     assert ((draws > low) & (draws < high)).mean() == pytest.approx(0.6827, abs=0.04)
+
+
+def test_heavy_tails_make_a_viral_post_less_rare() -> None:
+    posts = pd.DataFrame({"influencer": ["ann"], "platform": ["a"], "views": [1e5]})
+    spec = SPEC.model_copy(update={"response": ResponseSpec(heavy_tails=True)})
+    cuts = written_out(0.6 + 0.4 * np.array([-1.0, 1.0, 2.8]), 0.4, 1000.0)
+    drawn = predict_next(posterior(own_sd=0.4), spec, posts, seed=1).draws.to_numpy().ravel()
+    t = stats.t(4, scale=np.sqrt(0.5))
+    # five standard errors of a share of 4,000 draws
+    for low, high, wanted in (
+        (cuts[0], cuts[1], t.cdf(1) - t.cdf(-1)),
+        (cuts[2], np.inf, t.sf(2.8)),
+    ):
+        share = ((drawn > low) & (drawn < high)).mean()
+        assert share == pytest.approx(wanted, abs=5 * np.sqrt(wanted * (1 - wanted) / N))
+    # a normal would be there with probability 0.0026, a third of it
+    assert (drawn > cuts[2]).mean() > 0.0045
 
 
 @pytest.mark.parametrize(
