@@ -19,6 +19,7 @@ from lift.analysis.moments import flat_draws
 from lift.analysis.next_post import POST_FRACTION, predict_next
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
+from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.posterior import Posterior
 from lift.model.prior import PriorDraw, draw_prior, true_effects
@@ -201,7 +202,10 @@ def baseline_scale(drawn: PriorDraw) -> float:
 
 def one_campaign(name: str, config: dict[str, Any]) -> dict[str, Any]:
     """Return a campaign's settings, and for every estimand truths beside intervals."""
-    campaign, spec, design, drawn = simulated(name, config)
+    try:
+        campaign, spec, design, drawn = simulated(name, config)
+    except EngineError as error:
+        return {"refused": str(error)}
     posts = campaign.posts
     fitted = fit(name, campaign, spec, config)
     stats = fitted.sample_stats
@@ -245,6 +249,15 @@ def fit(
     """Return the posterior; not through analyse(), which refuses poor draws: all count here."""
     seed = int(stream(config["seed"], name, "fit").integers(2**31))
     return fit_exact(campaign, spec, SampleSettings(draws=config["draws"], seed=seed))
+
+
+def fitted_of(
+    names: list[str], units: list[dict[str, Any]]
+) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the campaigns that were fitted: the lognormal refuses a day without downloads."""
+    # That depends on the data alone, and given the data a posterior is right or not.
+    kept = [i for i, unit in enumerate(units) if "refused" not in unit]
+    return [names[i] for i in kept], [units[i] for i in kept]
 
 
 def long_table(names: list[str], units: list[dict[str, Any]]) -> pd.DataFrame:
@@ -322,12 +335,14 @@ def main(config: dict[str, Any]) -> dict[str, float]:
     names = [f"campaign_{i:04d}" for i in range(config["campaigns"])]
     folder = Path(config["results"])
     own = {key: value for key, value in config.items() if key not in MADE_OF_UNITS}
-    units = study.units(names, lambda name: one_campaign(name, own), folder / "units", own)
+    every = study.units(names, lambda name: one_campaign(name, own), folder / "units", own)
+    names, units = fitted_of(names, every)
     table = long_table(names, units)
     rows, numbers = summarised(table, config)
     write(folder, config["seed"], names, units, table, rows)
     return {
         "campaigns": len(units),
+        "refused": len(every) - len(units),
         "share_k_above_0.7": float(np.mean([unit["pareto_k"] > BAD_K for unit in units])),
         "largest_k": max(unit["pareto_k"] for unit in units),
         "posts_within_a_week": float(np.mean([unit["posts_close"] for unit in units])),
@@ -341,23 +356,17 @@ def summarised(
     """Return a row per estimand and part of the campaigns, and the headline numbers."""
     rows, numbers = [], {}
     for kind, mine in table.groupby("estimand", sort=False):
-        whole = row_of(mine, config)
-        parts = {"all": mine, **strata(mine, config)}
-        rows += [
-            {"estimand": kind, "part": part, **row_of(own, config)} for part, own in parts.items()
-        ]
-        numbers[f"{kind}_truths"] = whole["truths"]
+        found = {"all": mine, **strata(mine, config)}
+        own = [{"estimand": kind, "part": p, **row_of(t, config)} for p, t in found.items()]
+        rows += own
+        numbers[f"{kind}_truths"] = own[0]["truths"]
         for label in (round(100 * prob) for prob in PROBS):
             for what in ("coverage", "se"):
-                numbers[f"{kind}_{what}_{label}"] = whole[f"{what}_{label}"]
-                numbers[f"{kind}_{what}_{label}_mcse"] = whole[f"mcse_{label}"]
-    within = [
-        row[f"within_bar_{round(100 * prob)}"]
-        for row in rows
-        if row["part"] == "all"
-        for prob in PROBS
-    ]
-    numbers["outside_bar"] = within.count(False)
+                numbers[f"{kind}_{what}_{label}"] = own[0][f"{what}_{label}"]
+                numbers[f"{kind}_{what}_{label}_mcse"] = own[0][f"mcse_{label}"]
+    whole = pd.DataFrame(rows).query("part == 'all'")
+    within = whole[[f"within_bar_{round(100 * prob)}" for prob in PROBS]]
+    numbers["outside_bar"] = int((~within.astype(bool)).to_numpy().sum())
     return rows, numbers
 
 
@@ -373,15 +382,11 @@ def write(
     style: dict[str, Any] = {"index": False, "lineterminator": "\n", "float_format": "%.5g"}
     summary = pd.DataFrame(rows).assign(seed=seed, **study.versions())
     summary.to_csv(folder / "summary.csv", **style)
-    counts = table.pivot_table(
-        index="campaign", columns="estimand", values=["in_95", "in_50"], aggfunc="sum", sort=False
+    wide = table.assign(n=1).pivot_table(
+        index="campaign", columns="estimand", values=["n", "in_95", "in_50"], aggfunc="sum"
     )
-    sizes = table.pivot_table(
-        index="campaign", columns="estimand", values="truth", aggfunc="size", sort=False
-    )
-    flat = pd.concat([counts, pd.concat({"n": sizes}, axis=1)], axis=1)
-    flat.columns = [f"{kind}_{what}" for what, kind in flat.columns]
-    flat = flat[sorted(flat.columns)].reindex(names).astype("Int64")
+    wide.columns = [f"{kind}_{what}" for what, kind in wide.columns]
+    flat = wide[sorted(wide.columns)].reindex(names).astype("Int64")
     keys = ("seed", "likelihood", "days", "posts", "people", "controls", "posts_close",
             "median_downloads", "pareto_k", "ess")  # fmt: skip
     settings = pd.DataFrame([{key: unit.get(key) for key in keys} for unit in units], index=names)

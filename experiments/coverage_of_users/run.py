@@ -20,6 +20,7 @@ from lift.analysis.moments import flat_draws
 from lift.analysis.retention import assumed_retention, cohort_retention
 from lift.analysis.users import incremental_users
 from lift.data.cohorts import Cohorts
+from lift.errors import EngineError
 from lift.model.assumption import RetentionAssumption
 from lift.model.baseline import weekday_contrasts
 from lift.model.design import Design
@@ -84,7 +85,10 @@ def true_users(
 
 def one_campaign(name: str, config: dict[str, Any], study_of: types.ModuleType) -> dict[str, Any]:
     """Return true incremental users of a campaign beside their intervals."""
-    campaign, spec, design, drawn = study_of.simulated(name, config["coverage"])
+    try:
+        campaign, spec, design, drawn = study_of.simulated(name, config["coverage"])
+    except EngineError as error:
+        return {"refused": str(error)}
     fitted = study_of.fit(name, campaign, spec, config["coverage"])
     effects, scale, day = Effects(fitted), study_of.baseline_scale(drawn), config["day"]
     cohorts, organic, brought = drawn_cohorts(name, design, drawn, config)
@@ -136,6 +140,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
     units = study.units(
         names, lambda name: one_campaign(name, own, study_of), folder / "units", own
     )
+    names, units = study_of.fitted_of(names, units)
     table = study_of.long_table(names, units)
     rows, numbers = study_of.summarised(table, shared)
     study_of.write(folder, config["seed"], names, units, table, rows)

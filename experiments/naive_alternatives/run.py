@@ -18,6 +18,7 @@ import lift
 from lift import study
 from lift.analysis.effects import Effects
 from lift.analysis.moments import flat_draws
+from lift.errors import EngineError
 from lift.model.design import Design
 from lift.model.prior import true_effects
 from lift.rng import stream
@@ -116,7 +117,10 @@ def impact_draws(
 def one_campaign(name: str, config: dict[str, Any], study_of: types.ModuleType) -> dict[str, Any]:
     """Return truths of a campaign's posts and total beside every method's estimates."""
     own = config["coverage"]
-    campaign, spec, design, drawn = study_of.simulated(name, own)
+    try:
+        campaign, spec, design, drawn = study_of.simulated(name, own)
+    except EngineError as error:
+        return {"refused": str(error)}
     horizon = own["horizon_days"]
     n_posts = len(design.posts.ids)
     truths = [
@@ -216,6 +220,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
     units = study.units(
         names, lambda name: one_campaign(name, own, study_of), folder / "units", own
     )
+    names, units = study_of.fitted_of(names, units)
     table = long_table(names, units)
     parts = {"all": table.index == table.index}
     parts |= {

@@ -155,3 +155,15 @@ def test_posts_are_covered_as_often_as_the_intervals_say() -> None:
     assert 0.90 <= numbers["post_coverage_95"]["value"] <= 0.99
     assert numbers["campaign_n"]["value"] == 20
     assert numbers["posts_within_a_week"]["value"] > 3
+
+
+@pytest.mark.parametrize("name", ["coverage_of_estimands", "coverage_of_users"])
+def test_every_estimand_is_covered_as_often_as_its_intervals_say(name: str) -> None:
+    """The committed result: two points, and two standard errors over campaigns."""
+    n = numbers_of(name)
+    kinds = [key.removesuffix("_truths") for key in n if key.endswith("_truths")]
+    assert len(kinds) >= 4
+    for kind in kinds:
+        for prob in (95, 50):
+            off = abs(n[f"{kind}_coverage_{prob}"] - prob / 100)
+            assert off <= 0.02 + 2 * n[f"{kind}_se_{prob}"], (kind, prob)
