@@ -74,6 +74,7 @@ def run_line(line: str, folder: Path) -> str:
         assert lines, recipe
         return "".join(run_line(x.removeprefix(".venv/bin/"), folder) for x in lines)
     if program == "lift":
+        arguments = [str(ROOT / x) if x.startswith("experiments/") else x for x in arguments]
         return run([sys.executable, "-m", "lift", *arguments], folder)
     assert program == "python"
     script = ROOT / arguments[0]
