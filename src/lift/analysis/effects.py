@@ -90,6 +90,10 @@ class Effects:
         return {}
 
     @cached_property
+    def _post_days(self) -> NDArray[np.int64]:
+        return self.posterior.posts["post_day"].to_numpy()
+
+    @cached_property
     def _ids(self) -> NDArray[np.str_]:
         return self.posterior.posts["post"].to_numpy(dtype=str)
 
@@ -142,8 +146,7 @@ class Effects:
         -------
         Unit
         """
-        days = self.posterior.posts["post_day"].to_numpy()
-        since = np.arange(len(self.posterior.dates)) - days[members, None]
+        since = np.arange(len(self.posterior.dates)) - self._post_days[members, None]
         window = ((since >= 0) & (since <= int(self.posterior.attrs["horizon_days"]))).any(axis=0)
         return Unit(by, name, members, window)
 
@@ -175,8 +178,7 @@ class Effects:
         if self.noise is not None:
             gone -= self.noise[:, days]
         if self.coupling == "superposition":
-            seed = int(self.posterior.attrs.get("seed", 0))
-            rng = stream(seed, "coupling", unit.by, unit.name)
+            rng = stream(int(self.posterior.attrs.get("seed", 0)), "coupling", unit.by, unit.name)
             return days, superposed(downloads[days], gone, rng)
         return days, lost_downloads(self.posterior, downloads[days], gone)
 
@@ -322,7 +324,7 @@ class Effects:
         """
         horizon = int(self.posterior.attrs["horizon_days"])
         seen = unit.window & np.isfinite(self.posterior.downloads.to_numpy())
-        days = self.posterior.posts["post_day"].to_numpy()[unit.members]
+        days = self._post_days[unit.members]
         missing = int(days.max()) + horizon + 1 - len(seen)
         notes = []
         of_posts = [self.post_notes.get(str(post), "") for post in self._ids[unit.members]]

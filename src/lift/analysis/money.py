@@ -175,7 +175,20 @@ def _downloads(effects: Effects) -> _Outcome:
     def draws(unit: Unit) -> FloatArray:
         return effects.daily_draws(unit)[1].sum(axis=1)
 
-    return _Outcome(DOWNLOADS, effects.coupling, DOWNLOADS, False, "", every, draws)
+    return _Outcome(DOWNLOADS, effects.coupling, DOWNLOADS, False, "", every, _remembered(draws))
+
+
+def _remembered(draws: Callable[[Unit], FloatArray]) -> Callable[[Unit], FloatArray]:
+    """Return the same draws, made once for each set of posts."""
+    made: dict[tuple[str, str, bytes], FloatArray] = {}
+
+    def once(unit: Unit) -> FloatArray:
+        key = (unit.by, unit.name, unit.members.tobytes())
+        if key not in made:
+            made[key] = draws(unit)
+        return made[key]
+
+    return once
 
 
 def _users(
@@ -194,7 +207,13 @@ def _users(
 
         observed = ids.isin(list(place)).to_numpy()
         return _Outcome(
-            outcome_of(day), fit.coupling, COHORT_SERIES, False, "", observed, of_series
+            outcome_of(day),
+            fit.coupling,
+            COHORT_SERIES,
+            False,
+            "",
+            observed,
+            _remembered(of_series),
         )
     if retention is None:
         what = f"users of day {day} need a retention or a fit of their own, found neither"
@@ -210,7 +229,7 @@ def _users(
         retention.extrapolated(day),
         retention.note(day),
         np.ones(len(ids), dtype=bool),
-        of_rates,
+        _remembered(of_rates),
     )
 
 
