@@ -254,7 +254,7 @@ def fit(
 def fitted_of(
     names: list[str], units: list[dict[str, Any]]
 ) -> tuple[list[str], list[dict[str, Any]]]:
-    """Return the campaigns that were fitted: the lognormal refuses a day without downloads."""
+    """Return the campaigns that were fitted: not with lognormal days of none, or counts of 9e18."""
     # That depends on the data alone, and given the data a posterior is right or not.
     kept = [i for i, unit in enumerate(units) if "refused" not in unit]
     return [names[i] for i in kept], [units[i] for i in kept]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lift.errors import EngineError
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix
@@ -14,6 +15,9 @@ from lift.model.scales import Scales, draw_scales, scaled_sds
 from lift.model.state_paths import autoregression, draw_states
 
 FloatArray = NDArray[np.float64]
+
+MAX_MEAN_COUNT = 9e18
+"""Largest mean of a count that can be drawn: counts are 64-bit integers."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,11 @@ def draw_downloads(design: Design, drawn: PriorDraw, rng: np.random.Generator) -
     ndarray, shape (n,)
         Not rounded unless they are counts, and without the Poisson part of the noise: it is for
         large counts. On the linear scale they can be below zero.
+
+    Raises
+    ------
+    EngineError
+        If the mean of a count is above 9e18, which cannot be drawn.
     """
     noise_sd = drawn.values[design.position("noise_sd")]
     if design.likelihood != "negative_binomial":
@@ -113,6 +122,11 @@ def draw_downloads(design: Design, drawn: PriorDraw, rng: np.random.Generator) -
         return np.asarray(design.unit * outcome if design.linear else np.exp(outcome))
     size = noise_sd**-2
     rate = np.exp(drawn.log_mean) * rng.gamma(size, 1.0 / size, len(drawn.log_mean))
+    if rate.max() > MAX_MEAN_COUNT:
+        raise EngineError(
+            f"the mean of a count must be at most {MAX_MEAN_COUNT:g} to be drawn, found "
+            f"{rate.max():g}; draw from narrower priors"
+        )
     return np.asarray(rng.poisson(rate), dtype=np.float64)
 
 
