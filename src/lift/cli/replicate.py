@@ -144,7 +144,8 @@ def _print_run(found: Verification, *, as_json: bool) -> None:
     for change in found.changes:
         printing.line(change.text())
     if not found.changes:
-        printing.line("inputs, prior, seed, code, versions and platform are those of the run")
+        same = "inputs, prior" if found.asked else "inputs, prior, seed"
+        printing.line(f"{same}, code, versions and platform are those of the run")
     printing.line(found.verdict())
 
 

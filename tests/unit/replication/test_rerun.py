@@ -121,6 +121,10 @@ def test_another_seed_that_is_asked_for_agrees_within_error(here: Path) -> None:
     assert verdicts <= {IDENTICAL, WITHIN}
     assert WITHIN in verdicts
     assert found["files"]["posterior.nc"] == "differs"
+    _, out, _ = invoke("verify", "run", "--seed", 9)
+    lines = out.splitlines()
+    assert "asked for: seed 9" in lines
+    assert "inputs, prior, code, versions and platform are those of the run" in lines
 
 
 def test_an_output_that_was_touched_is_named(here: Path) -> None:
