@@ -199,6 +199,7 @@ def test_pull_forward_of_a_stored_run(run: Path) -> None:
         (("--days", "seven"), "parted by commas"),
         (("--days", "0"), "1 or more"),
         (("--rate", "7=0.2", "--activation", "included"), "MEAN,LOWER,UPPER"),
+        (("--rate", "0.2", "--activation", "included"), "DAY=MEAN,LOWER,UPPER"),
         (("--rate", "7=0.2,0.3,0.4", "--activation", "included"), "between lower and upper"),
         (("--rate", "x=0.2,0.1,0.4", "--activation", "included"), "--rate"),
         (("--retention", "none.toml"), "none.toml"),

@@ -257,7 +257,9 @@ def stated(
         raise typer.BadParameter('--rate needs --activation (a share, or "included")')
     return RetentionAssumption.of(
         {
-            "activation": activation if activation == "included" else _share(activation),
+            "activation": activation
+            if activation == "included"
+            else _share("--activation", activation),
             "retention": dict(_rate(text) for text in rate),
             "quality": {"sd": quality_sd},
             "source": "stated on the command line",
@@ -267,17 +269,20 @@ def stated(
 
 
 def _rate(text: str) -> tuple[str, dict[str, float]]:
-    day, _, share = text.partition("=")
-    return day, _share(share)
+    day, found, share = text.partition("=")
+    if not found:
+        what = f"must be DAY=MEAN,LOWER,UPPER such as 30=0.07,0.04,0.11, found '{text}'; correct it"
+        raise InputError([Problem("--rate", what)])
+    return day, _share("--rate", share)
 
 
-def _share(text: str) -> dict[str, float]:
+def _share(option: str, text: str) -> dict[str, float]:
     """Return a share and its interval as RetentionAssumption reads it."""
     try:
         mean, lower, upper = (float(part) for part in text.split(","))
     except ValueError:
         what = f"must be MEAN,LOWER,UPPER such as 0.07,0.04,0.11, found '{text}'; correct it"
-        raise InputError([Problem("--rate", what)]) from None
+        raise InputError([Problem(option, what)]) from None
     return {"mean": mean, "lower": lower, "upper": upper}
 
 
