@@ -18,9 +18,10 @@ from lift.engines.markets import fit_markets
 from lift.errors import DiagnosticsError, InputError, Problem
 from lift.fitted import Analysis
 from lift.model.checking import check
-from lift.model.markets import build_markets
-from lift.model.spec import ModelSpec
+from lift.model.markets import build_markets, market_part
+from lift.model.spec import MarketsSpec, ModelSpec
 from lift.output import manifest
+from lift.rng import recorded
 
 TOTALS = "markets.csv"
 
@@ -34,10 +35,13 @@ class MarketsAnalysis:
     markets : mapping of str to Analysis
         By market; draws of the same chain and number belong together.
     spec : ModelSpec
+    without_posts : tuple of str
+        Markets that no post reaches: they are part of the fit and have no effects.
     """
 
     markets: Mapping[str, Analysis]
     spec: ModelSpec
+    without_posts: tuple[str, ...] = ()
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -112,7 +116,8 @@ def analyse_markets(
     Parameters
     ----------
     campaign : Campaign
-        Two markets or more, each reached by a post.
+        Two markets or more, each reached by a post, or with something in common with the others
+        (``spec.markets``).
     spec : ModelSpec, optional
         The default model if not given.
     draws : int
@@ -146,9 +151,13 @@ def analyse_markets(
     settings = SampleSettings(draws, chains, seed, threads)
     build_markets(campaign, spec)
     problems: list[Problem] = []
+    asked = spec.markets or MarketsSpec()
     for name in campaign.markets:
+        part = campaign.market(name)
+        if not len(part.posts):
+            continue
         try:
-            check(campaign.market(name), spec)
+            check(part, spec)
         except InputError as error:
             problems += [
                 Problem(f"{fault.where} of {name}", fault.what) for fault in error.problems
@@ -156,7 +165,8 @@ def analyse_markets(
     if problems:
         raise InputError(problems)
     begun = time.perf_counter()
-    posteriors = fit_markets(campaign, spec, settings, progress)
+    with recorded() as streams:
+        posteriors = fit_markets(campaign, spec, settings, progress)
     seconds = {"fit": time.perf_counter() - begun}
     failed = [
         f"{name}: {finding.text}"
@@ -171,17 +181,18 @@ def analyse_markets(
         )
     analyses = {}
     for name, posterior in posteriors.items():
-        part = campaign.market(name)
+        part = market_part(campaign, name, asked)
         provenance = manifest.build(
             name=part.name,
             market=name,
-            inputs=part.digests,
+            inputs=campaign.digests,
             spec_toml=spec.to_toml(),
             seed=seed,
             draws=draws,
             chains=chains,
             engine=str(posterior.attrs["engine"]),
-            settings={"draws": draws, "chains": chains, "markets": list(posteriors)},
+            settings={"draws": draws, "chains": chains, "markets": list(campaign.markets)},
+            streams=streams,
             diagnostics=posterior.sample_stats,
             seconds=seconds,
             notices=part.notices,
@@ -191,7 +202,8 @@ def analyse_markets(
         analyses[name] = Analysis(
             posterior=posterior, spec=spec, manifest=provenance, campaign=part
         )
-    return MarketsAnalysis(analyses, spec)
+    silent = tuple(name for name in campaign.markets if name not in analyses)
+    return MarketsAnalysis(analyses, spec, silent)
 
 
 def run_folder(market: str) -> str:

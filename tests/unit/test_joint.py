@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 import lift
 from lift.analysis.market_totals import ALL_MARKETS
 from lift.cli import app
-from lift.data.campaign import Campaign, write_campaign
+from lift.data.campaign import Campaign, read_campaign, write_campaign
 from lift.joint import MarketsAnalysis, analyse_markets
 from lift.model.spec import ModelSpec
+from lift.replication.bundle import opened
 from lift.rng import stream
 
 N_DAYS = 200
@@ -155,11 +156,85 @@ def test_scale_mixtures_are_refused() -> None:
         analyse_markets(data, spec)
 
 
+TREND = 0.03
+"""Daily sd of the level that the markets have in common."""
+TARGETS = ("AT", "AT", "CH", "AT", "CH")
+SPILLED = 0.4
+PLACES = ("AT", "CH", "DE")
+
+
+def markets_with_a_common_level() -> tuple[Campaign, dict[str, NDArray[np.float64]]]:
+    """Return three markets with one level; posts reach two and act in all of them by a share."""
+    rng = stream(8, "tests", "joint", "common")
+    times = np.array([60.2, 85.7, 110.4, 140.9, 165.3])
+    strength = np.array([0.7, 0.9, 0.6, 0.8, 0.75])
+    dates = pd.date_range("2025-01-01", periods=N_DAYS)
+    days = np.arange(N_DAYS + 1)
+    common = TREND * rng.normal(size=N_DAYS).cumsum()
+    lifts, tables = {}, []
+    for name, size in zip(PLACES, (4000.0, 2000.0, 8000.0), strict=True):
+        lift = np.zeros((N_DAYS, 5))
+        for j, time in enumerate(times):
+            share = 1.0 if TARGETS[j] == name else SPILLED
+            done = -np.expm1(-0.6 * np.maximum(days - time, 0.0))
+            lift[:, j] = share * strength[j] * np.diff(done)
+        own = 0.003 * rng.normal(size=N_DAYS).cumsum() + 0.03 * rng.normal(size=N_DAYS)
+        values = rng.poisson(size * np.exp(common + lift.sum(axis=1) + own)).astype(float)
+        tables.append(pd.DataFrame({"date": dates, "market": name, "downloads": values}))
+        lifts[name] = lift
+    posts = post_table(tuple(times)).assign(market=TARGETS)
+    return Campaign(downloads=pd.concat(tables), posts=posts, name="common"), lifts
+
+
+def test_a_common_level_and_what_spills_over_are_found() -> None:
+    data, lifts = markets_with_a_common_level()
+    spec = ModelSpec.model_validate({"markets": {"shared_level": True, "spill_over": True}})
+    analysis = analyse_markets(data, spec, draws=1000, chains=2, seed=4)
+    draws = analysis.markets["AT"].posterior.draws
+    level, share = draws["shared_level_sd"].to_numpy(), draws["spill_over"].to_numpy()
+    assert abs(level.mean() - TREND) < 4 * level.std()
+    assert level.std() < 0.1 * TREND
+    assert abs(share.mean() - SPILLED) < 4 * share.std()
+    assert share.std() < 0.12
+    # every post is in every market, Germany too, which none was aimed at
+    assert list(analysis.markets) == list(PLACES)
+    rows = analysis.effects("post").set_index(["unit", "market"])
+    for name in PLACES:
+        downloads = data.market(name).downloads["downloads"].to_numpy(dtype=np.float64)
+        for j in range(5):
+            start = int(data.posts["posted_at"].iloc[j].day_of_year) - 1
+            kept = downloads * -np.expm1(-lifts[name][:, j])
+            row = rows.loc[(f"p{j + 1}", name)]
+            assert abs(row["mean"] - kept[start : start + 29].sum()) < 4 * row["sd"]
+    germany = analysis.markets["DE"]
+    assert np.isnan(germany.posterior.posts["share"]).all()
+    assert 0 < germany.identifiability.n_resolvable <= 5
+
+
+def test_a_market_without_posts_narrows_the_effects_of_the_others() -> None:
+    data, _ = markets_with_a_common_level()
+    without = data.downloads["market"] != "CH"
+    posts = data.posts[data.posts["market"] == "AT"]
+    two = Campaign(downloads=data.downloads[without], posts=posts)
+    spec = ModelSpec.model_validate({"markets": {"shared_level": True}})
+    analysis = analyse_markets(two, spec, draws=1000, chains=2, seed=4)
+    assert list(analysis.markets) == ["AT"]
+    assert analysis.without_posts == ("DE",)
+    alone = lift.analyse(two.market("AT"), draws=1000, chains=2, seed=4)
+    widths = alone.effects.table("post")["sd"] / analysis.markets["AT"].effects.table("post")["sd"]
+    assert widths.min() > 1.2
+
+
 def test_the_command_writes_a_run_for_each_market(tmp_path: Path) -> None:
-    data, _ = drawn()
+    whole, _ = drawn()
+    data = Campaign(
+        downloads=whole.downloads[whole.downloads["date"] < "2025-05-01"],
+        posts=whole.posts.iloc[:3],
+        name="alps",
+    )
     write_campaign(data, tmp_path / "alps")
     out = tmp_path / "runs"
-    words = ["markets", str(tmp_path / "alps"), "--out", str(out), "--draws", "1000", "--csv"]
+    words = ["markets", str(tmp_path / "alps"), "--out", str(out), "--draws", "500", "--csv"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     stored = pd.read_csv(out / "markets.csv")
@@ -171,6 +246,23 @@ def test_the_command_writes_a_run_for_each_market(tmp_path: Path) -> None:
         mean = run.effects.table("campaign")["mean"].iloc[0]
         row = stored[(stored["by"] == "campaign") & (stored["market"] == market)]
         assert mean == pytest.approx(row["mean"].iloc[0], rel=1e-8)
+    # each run can be made again from all markets, though it is of one
+    again = CliRunner().invoke(app, ["verify", str(out / "AT")])
+    assert again.exit_code == 0, again.output
+    assert "files have identical bytes" in again.output
+    packed = CliRunner().invoke(app, ["bundle", str(out / "CH"), "--out", str(tmp_path / "ch.zip")])
+    assert packed.exit_code == 0, packed.output
+    with opened(tmp_path / "ch.zip") as inside:
+        assert read_campaign(inside.inputs).markets == ("AT", "CH")
+    # a day of another market changes it, and is told
+    table = data.downloads.copy()
+    table.loc[70, "downloads"] += 1
+    write_campaign(Campaign(downloads=table, posts=data.posts, name="alps"), tmp_path / "other")
+    changed = CliRunner().invoke(
+        app, ["verify", str(out / "CH"), "--campaign", str(tmp_path / "other")]
+    )
+    assert changed.exit_code == 1
+    assert "changed input: downloads" in changed.output
     # a run in the way is found before anything is fitted
     again = CliRunner().invoke(app, words)
     assert again.exit_code != 0

@@ -110,7 +110,7 @@ def redrawn_noise(posterior: Posterior, design: Design) -> FloatArray:
     EngineError
         If the model has counts, or more than a level that moves.
     """
-    more = [design.beyond_level] if design.beyond_level else []
+    more = [*([design.beyond_level] if design.beyond_level else []), *design.shared]
     if design.likelihood != "lognormal":
         more.append(f"the likelihood {design.likelihood}")
     if design.noise != "normal":

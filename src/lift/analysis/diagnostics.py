@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from lift.model.markets_spec import MARKET_SCALARS
 from lift.model.posterior import Posterior
 from lift.model.states import STATE_SCALARS
 
@@ -34,6 +35,7 @@ SCALARS = (
     "displacement",
     "free_sd",
     "market_sd",
+    *MARKET_SCALARS,
     *STATE_SCALARS,
     "control_step_sd",
     "amplitude",

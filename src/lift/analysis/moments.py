@@ -18,6 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lift.errors import RunError
+from lift.model.markets_spec import MARKET_SCALARS
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 from lift.model.states import STATE_SCALARS
@@ -37,6 +38,7 @@ HYPERPARAMETERS = (
     "displacement",
     "free_sd",
     "market_sd",
+    *MARKET_SCALARS,
     *STATE_SCALARS,
     "control_step_sd",
 )
@@ -113,18 +115,32 @@ def amplitude_moments(posterior: Posterior, spec: ModelSpec) -> AmplitudeMoments
     sd[[label == OVERALL for label in posterior.groups]] = spec.response.mean_sd
     prior = (membership * sd**2) @ membership.T
     prior += np.mean(flat_draws(draws["amplitude_sd"]) ** 2) * np.eye(len(membership))
+    together = _shares_together(posterior)
+    prior *= together
     if "market_sd" in draws:
         prior += np.mean(flat_draws(draws["market_sd"]) ** 2) * np.eye(len(membership))
     if "influencer_effect" in draws:
         people = posterior.posts["influencer"].to_numpy(dtype=str)
         pooled = np.isin(people, draws["influencer"].to_numpy().astype(str))
         same = (people[:, None] == people) & pooled[:, None]
-        prior += np.mean(flat_draws(draws["influencer_sd"]) ** 2) * same
+        prior += np.mean(flat_draws(draws["influencer_sd"]) ** 2) * same * together
     terms = _terms(draws, len(amplitude))
     fitted = terms @ np.linalg.lstsq(terms, amplitude, rcond=None)[0]
     rest = amplitude - fitted
     covariance = rest.T @ rest / (len(rest) - np.linalg.matrix_rank(terms))
     return AmplitudeMoments(amplitude.mean(axis=0), covariance, prior)
+
+
+def _shares_together(posterior: Posterior) -> FloatArray:
+    """Return the mean product of the shares that two posts have in the market, shape (J, J)."""
+    if "share" not in posterior.posts:
+        return np.ones((len(posterior.posts), len(posterior.posts)))
+    given = posterior.posts["share"].to_numpy(dtype=np.float64)
+    if not np.isnan(given).any():
+        return np.outer(given, given)
+    spill_over = flat_draws(posterior.draws["spill_over"])
+    shares = np.where(np.isnan(given), spill_over[:, None], given)
+    return np.asarray(shares.T @ shares / len(shares))
 
 
 def flat_draws(array: xr.DataArray) -> FloatArray:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import tomli_w
+from numpy.typing import NDArray
 
 from lift.data.calendar import holiday_table
 from lift.data.checking import ARGUMENTS, CheckedTables, check_tables
@@ -149,13 +150,15 @@ class Campaign:
             **({} if self.cohorts is None else {"cohorts": table_digest(self.cohorts)}),
         }
 
-    def market(self, name: str) -> Campaign:
+    def market(self, name: str, *, every_post: bool = False) -> Campaign:
         """Return one market's campaign, with the posts that reach it.
 
         Parameters
         ----------
         name : str
             One of :attr:`markets`.
+        every_post : bool
+            With the posts that do not reach it too.
 
         Returns
         -------
@@ -172,7 +175,7 @@ class Campaign:
                 f"the market must be one of {some(self.markets, 12)}, found '{name}'"
                 f"{meant(name, self.markets)}"
             )
-        reach = self.posts["market"].isna() | (self.posts["market"] == name)
+        reach = np.ones(len(self.posts), bool) if every_post else self.audience(name) > 0.0
         tables = CheckedTables(
             downloads=_in_market(self.downloads, name),
             posts=self.posts[reach].reset_index(drop=True),
@@ -184,6 +187,22 @@ class Campaign:
             notices=self.notices,
         )
         return _made(tables, self.source)
+
+    def audience(self, name: str) -> NDArray[np.float64]:
+        """Return the share of each post's audience that is in a market.
+
+        Parameters
+        ----------
+        name : str
+            One of :attr:`markets`.
+
+        Returns
+        -------
+        ndarray, shape (n_posts,)
+            1 where a post reaches the market, 0 where it does not.
+        """
+        market = self.posts["market"]
+        return np.asarray(market.isna() | (market == name), dtype=np.float64)
 
     def holidays(self) -> pd.DataFrame:
         """Return the public holidays of the country, up to a week outside the data.

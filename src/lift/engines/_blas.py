@@ -12,10 +12,11 @@ from numba.extending import get_cython_function_address
 
 _SOURCES = {
     "dsyrk": "scipy.linalg.cython_blas",
+    "dtrsm": "scipy.linalg.cython_blas",
     "dtrsv": "scipy.linalg.cython_blas",
     "dpotrf": "scipy.linalg.cython_lapack",
 }
-_N_ARGUMENTS = {"dsyrk": 10, "dtrsv": 8, "dpotrf": 5}
+_N_ARGUMENTS = {"dsyrk": 10, "dtrsm": 11, "dtrsv": 8, "dpotrf": 5}
 
 
 def _external(name: str) -> types.ExternalFunction:
@@ -25,5 +26,6 @@ def _external(name: str) -> types.ExternalFunction:
 
 
 dsyrk = _external("dsyrk")
+dtrsm = _external("dtrsm")
 dtrsv = _external("dtrsv")
 dpotrf = _external("dpotrf")

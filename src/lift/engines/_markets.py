@@ -1,5 +1,7 @@
 """Compiled loop over hyperparameter points of several markets: normal equations added up.
 
+A path that all markets have in common is taken out of their sum.
+
 Arrays of the markets lie one after the other; ``columns`` and ``pairs`` say where each begins. A
 pair is a post in a market. Coefficient order: baseline columns of all markets, pairs, posts, group
 means, influencers.
@@ -24,6 +26,11 @@ from lift.engines._kernels import (
     solve_upper,
 )
 from lift.engines._points import prepare_posts
+from lift.engines._shared import add_market, integrate_path
+
+MARKET_SD, SHARED_LEVEL, SHARED_NOISE, SPILL_OVER = range(4)
+"""Places in ``common`` of the positions of the hyperparameters that the markets share; -1 marks one
+that is not there."""
 
 
 @compiled
@@ -68,15 +75,16 @@ def scatter(part, columns_from, n_columns, pairs_from, n_all_columns, whole):
 
 @compiled
 def market_points(
-    thetas, normals, layout, market_sd, own, lags, y, poisson_var, observed, columns, fixed,
+    thetas, normals, layout, common, own, lags, y, poisson_var, observed, columns, fixed,
     fixed_sd, pairs, day, group, n_groups, log_edges, log_views, log_size, member_index,
-    member_value, n_posts, mean_sd, start_var,
+    member_value, spilled, n_posts, mean_sd, start_var,
     log_likelihood, gammas,
 ):  # fmt: skip
     """Fill the collapsed log likelihood at each point and one draw of the coefficients.
 
     ``own`` (market, 3) holds the positions of noise, level and control sd of each market; ``fixed``
-    the baseline columns of market m, by day, from ``n columns[m]`` on.
+    the baseline columns of market m, by day, from ``n columns[m]`` on; ``spilled`` says which pairs
+    get a share of what their post does where it reaches.
     """
     n_markets, n = y.shape
     p = columns[n_markets]
@@ -88,9 +96,17 @@ def market_points(
         widest = max(widest, 1 + columns[m + 1] - columns[m] + pairs[m + 1] - pairs[m])
         for t in range(n):
             n_observed += observed[m, t]
-    flags = np.array([85, 78], dtype=np.uint8)
+    flags = np.array([85, 78, 82], dtype=np.uint8)
     sizes = np.zeros(4, dtype=np.int32)
     ones = np.ones(2)
+    signs = np.array([1.0, -1.0])
+    shares_path = common[SHARED_LEVEL] >= 0 or common[SHARED_NOISE] >= 0
+    n_path = n if shares_path else 0
+    steps = np.zeros((n_path, n_path))
+    crossed = np.zeros((n_path, 1 + p + n_pairs))
+    keep, root, size, less = np.zeros(n), np.zeros(n), np.zeros(n_path), np.zeros(n_path)
+    back = np.zeros(widest)
+    member = member_value.copy()
     v_all = np.zeros(n * widest)
     s_all = np.zeros(widest * widest)
     mean = np.zeros(widest)
@@ -107,10 +123,17 @@ def market_points(
         prepare_posts(
             theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
         )
+        if common[SPILL_OVER] >= 0:
+            for k in range(n_pairs):
+                if spilled[k]:
+                    member[k] = theta[common[SPILL_OVER]] * member_value[k]
         market_spread(
-            theta, layout, market_sd, own, columns, fixed_sd, n_pairs, n_posts, mean_sd, spread
-        )
+            theta, layout, common[MARKET_SD], own, columns, fixed_sd, n_pairs, n_posts, mean_sd,
+            spread,
+        )  # fmt: skip
         whole[:] = 0.0
+        steps[:] = 0.0
+        crossed[:] = 0.0
         log_variance = 0.0
         for m in range(n_markets):
             n_columns = columns[m + 1] - columns[m]
@@ -128,8 +151,22 @@ def market_points(
             )  # fmt: skip
             cross_products(v, day[first:last], n_columns, flags, sizes, ones, s)
             scatter(s, columns[m], n_columns, first, p, whole)
-        normal_equations(whole, p, member_index, member_value, spread, a, b)
-        half_log_det = factor(a, flags, sizes)
+            if shares_path:
+                add_market(
+                    v, noise, observed[m], theta[own[m, 1]] ** 2, start_var, columns[m], n_columns,
+                    first, p, keep, root, back[:width], steps, crossed,
+                )  # fmt: skip
+        half_log_det = 0.0
+        if shares_path:
+            level = common[SHARED_LEVEL]
+            shock = common[SHARED_NOISE]
+            half_log_det = integrate_path(
+                theta[level] ** 2 if level >= 0 else 0.0,
+                theta[shock] ** 2 if shock >= 0 else 0.0,
+                size, less, steps, crossed, flags, sizes, signs, whole,
+            )  # fmt: skip
+        normal_equations(whole, p, member_index, member, spread, a, b)
+        half_log_det += factor(a, flags, sizes)
         squared = solve_lower(a, b)
         total = n_observed * LOG_2PI + log_variance + whole[0, 0] - squared
         log_likelihood[i] = -0.5 * total - half_log_det

@@ -20,10 +20,11 @@ def beyond(engine: str, design: Design) -> list[str]:
         Keys of the specification with their values; empty where the engine does it all.
     """
     if engine == "exact":
-        return mixtures(design)
+        return [*mixtures(design), *design.shared]
     is_count = design.likelihood == "negative_binomial"
     counts = ["counts (likelihood negative_binomial)"] if is_count else []
-    return [*counts, *([design.beyond_level] if design.beyond_level else [])]
+    states = [design.beyond_level] if design.beyond_level else []
+    return [*counts, *states, *design.shared]
 
 
 def mixtures(design: Design) -> list[str]:
@@ -53,6 +54,11 @@ def require(engine: str, design: Design) -> None:
     found = beyond(engine, design)
     if not found:
         return
+    if design.shared:
+        raise EngineError(
+            f"the engine {engine!r} fits one market and does not do {', '.join(found)}; fit the "
+            "markets together with `lift markets` (analyse_markets), or leave it out"
+        )
     able = [name for name in ("exact", "gibbs") if name != engine and not beyond(name, design)]
     advice = (
         f'use engine = "{able[0]}", which does'

@@ -15,12 +15,18 @@ from lift.engines.exact import LAYOUT, POINTS_PER_TASK
 from lift.engines.limits import mixtures
 from lift.engines.sampling import EMPTY, sample
 from lift.errors import EngineError
+from lift.model.design import Design
 from lift.model.hyper import natural
-from lift.model.markets import OWN, MarketsDesign, build_markets
+from lift.model.markets import OWN, MarketsDesign, build_markets, market_part
+from lift.model.markets_spec import MARKET_SCALARS, MarketsSpec
 from lift.model.posterior import Posterior, assemble
+from lift.model.predictor import common_shares
 from lift.model.spec import ModelSpec
 
 FloatArray = NDArray[np.float64]
+
+COMMON = ("market_sd", *MARKET_SCALARS)
+"""In the order of the kernel's constants."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +114,9 @@ def pack_markets(design: MarketsDesign, workers: int = 1) -> MarketsModel:
     posts, parts = design.posts, design.designs
     n_posts, n_groups = posts.membership.shape
     pair_post = np.concatenate(design.reach)
+    shares = np.concatenate([_shares(part) for part in parts])
+    spilled = np.isnan(shares)
+    shares[spilled] = 1.0
     rows = [[int(post), *(n_posts + np.flatnonzero(posts.membership[post]))] for post in pair_post]
     width = max(len(row) for row in rows) + 1
     member_index = np.full((len(rows), width), -1, dtype=np.int64)
@@ -118,6 +127,7 @@ def pack_markets(design: MarketsDesign, workers: int = 1) -> MarketsModel:
         if posts.influencer[post] >= 0:
             row.append(n_posts + n_groups + int(posts.influencer[post]))
             member_value[i, len(row) - 1] = 1.0
+        member_value[i] *= shares[i]
         member_index[i, : len(row)] = row
     window = parts[0].window_days
     fraction = posts.fraction[pair_post]
@@ -131,7 +141,7 @@ def pack_markets(design: MarketsDesign, workers: int = 1) -> MarketsModel:
     mean_sd = np.concatenate([posts.group_sd, np.full(len(posts.influencers), np.nan)])
     arguments = (
         np.array([design.position(name) for name in LAYOUT], dtype=np.int64),
-        design.position("market_sd"),
+        np.array([design.position(name) for name in COMMON], dtype=np.int64),
         own,
         np.array([*first.displacement_lags, first.kernel == "gamma"], dtype=np.int64),
         np.stack([part.outcome for part in parts]),
@@ -149,12 +159,19 @@ def pack_markets(design: MarketsDesign, workers: int = 1) -> MarketsModel:
         np.concatenate([part.posts.log_size for part in parts]),
         member_index,
         member_value,
+        spilled,
         n_posts,
         mean_sd,
         first.level_start_sd**2,
     )
     n_coefficients = sum(design.n_fixed) + len(rows) + n_posts + len(mean_sd)
     return MarketsModel(design, arguments, n_coefficients, workers)
+
+
+def _shares(design: Design) -> FloatArray:
+    """Return the shares of a market's posts, NaN where one is a hyperparameter."""
+    share = design.posts.share
+    return np.ones(len(design.posts.ids)) if share is None else share.copy()
 
 
 def fit_markets(
@@ -177,8 +194,8 @@ def fit_markets(
     Returns
     -------
     dict of str to Posterior
-        By market. Draws of the same chain and number belong together: sums over markets of what
-        they say are draws of the sum.
+        By market that has posts. Draws of the same chain and number belong together: sums over
+        markets of what they say are draws of the sum.
 
     Raises
     ------
@@ -192,14 +209,17 @@ def fit_markets(
             'market by itself with engine = "gibbs"'
         )
     draws = sample(pack_markets(design, settings.workers), settings, progress)
+    common = spec.markets or MarketsSpec()
     out = {}
     for m, name in enumerate(design.markets):
+        if not len(design.reach[m]):
+            continue
         posterior = assemble(
-            campaign.market(name),
+            market_part(campaign, name, common),
             spec,
             design.designs[m],
             coordinates=draws.coordinates[..., design.places[m]],
-            coefficients=market_coefficients(design, m, draws.coefficients),
+            coefficients=market_coefficients(design, m, draws.coefficients, draws.coordinates),
             attrs={
                 "engine": "markets",
                 "seed": settings.seed,
@@ -211,7 +231,9 @@ def fit_markets(
     return out
 
 
-def market_coefficients(design: MarketsDesign, market: int, joint: FloatArray) -> FloatArray:
+def market_coefficients(
+    design: MarketsDesign, market: int, joint: FloatArray, coordinates: FloatArray | None = None
+) -> FloatArray:
     """Return the coefficients of one market as a model of it alone orders them.
 
     Parameters
@@ -221,22 +243,32 @@ def market_coefficients(design: MarketsDesign, market: int, joint: FloatArray) -
         Position of the market.
     joint : ndarray, shape (..., q)
         Coefficients of all markets.
+    coordinates : ndarray, shape (..., d), optional
+        Standard normal coordinates of the hyperparameters; needed where posts spill over.
 
     Returns
     -------
     ndarray, shape (..., q_m)
-        Baseline columns, posts' own deviations (what they have in common and what is of this
-        market), group means, influencers.
+        Baseline columns, posts' own deviations (the market's part of what they have in common,
+        and what is of this market), group means, influencers.
     """
+    part = design.designs[market]
     columns = np.cumsum([0, *design.n_fixed])
     pairs = np.cumsum([0, *(len(mine) for mine in design.reach)])
     n_posts = len(design.posts.ids)
     shared = columns[-1] + pairs[-1]
     own = joint[..., columns[-1] + pairs[market] : columns[-1] + pairs[market + 1]]
+    common = joint[..., shared + design.reach[market]]
+    if part.posts.share is not None:
+        hyper = np.full((*joint.shape[:-1], len(part.hypers)), np.nan)
+        if coordinates is not None:
+            mine = coordinates[..., design.places[market]].reshape(-1, len(part.hypers))
+            hyper = natural(mine, part.hypers, part.mix).reshape(hyper.shape)
+        common = common * common_shares(part, hyper)
     return np.concatenate(
         [
             joint[..., columns[market] : columns[market + 1]],
-            own + joint[..., shared + design.reach[market]],
+            own + common,
             joint[..., shared + n_posts :],
         ],
         axis=-1,

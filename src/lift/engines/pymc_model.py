@@ -58,7 +58,7 @@ def build_model(design: Design) -> pm.Model:
             f"the PyMC model has normal distributions, found {', '.join(asked)}; "
             'use engine = "gibbs", or switch it off'
         )
-    others = [design.beyond_level] if design.beyond_level else []
+    others = [*([design.beyond_level] if design.beyond_level else []), *design.shared]
     if design.kernel not in ("weibull", "free"):
         others.append(f'kernel = "{design.kernel}"')
     if others:

@@ -76,7 +76,7 @@ def refuse_beyond(design: Design) -> None:
             "the engine 'statsmodels' does not do response.displacement = true; use "
             'engine = "exact"'
         )
-    others = [design.beyond_level] if design.beyond_level else []
+    others = [*([design.beyond_level] if design.beyond_level else []), *design.shared]
     if design.kernel not in ("weibull", "free"):
         others.append(f'kernel = "{design.kernel}"')
     if others:

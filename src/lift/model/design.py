@@ -52,6 +52,9 @@ class PostDesign:
         Those who posted more than once; empty if the specification has no influencer effect.
     influencer : ndarray of int, shape (J,)
         Position in ``influencers``, -1 for none.
+    share : ndarray, shape (J,), or None
+        What part of the amplitude that a post has in all markets it has in this one: 1 where it
+        reaches it, NaN where what spills over is to be estimated. None where all are 1.
     """
 
     ids: tuple[str, ...]
@@ -66,6 +69,7 @@ class PostDesign:
     group_sd: FloatArray
     influencers: tuple[str, ...]
     influencer: IntArray
+    share: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ class Design:
         Posts' own deviations have Student t tails.
     selection : Selection
         How control coefficients are shrunk or selected.
+    shared : tuple of str
+        Settings that only a joint fit of several markets does.
     """
 
     dates: pd.DatetimeIndex
@@ -129,6 +135,7 @@ class Design:
     level_shifts: bool = False
     heavy_tails: bool = False
     selection: Selection = RIDGE
+    shared: tuple[str, ...] = ()
 
     @property
     def observed(self) -> NDArray[np.bool_]:
@@ -226,6 +233,7 @@ def build_design(campaign: Campaign, spec: ModelSpec, posts: PostDesign | None =
         selection=Selection(
             spec.baseline.control_prior, spec.baseline.controls_expected, spec.baseline.slab_sd
         ),
+        shared=() if spec.markets is None else spec.markets.described(),
     )
 
 

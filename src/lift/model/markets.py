@@ -1,12 +1,14 @@
 """Several markets at once: baselines of their own, posts that they share.
 
-For market m, ``y_mt = mu_mt + (week, year, holidays, controls of m) + sum_j b_jm g_jm K(t; tau_j)
-+ noise`` over the posts that reach it, with ``b_jm = b_j + zeta_jm`` and
-``zeta_jm ~ N(0, market_sd^2)``: what a post does everywhere, and what it does otherwise here. The
-shared ``b_j`` has the hierarchy of one market (group means, influencer, own deviation). Level,
-noise and control coefficients have hyperparameters of each market; those of the response are
-shared. Markets are independent given the hyperparameters and the shared amplitudes: a shock that
-all markets have in common is not modelled, nor does a post act where it does not reach.
+For market m, ``y_mt = lambda_t + mu_mt + (week, year, holidays, controls of m)
++ sum_j b_jm g_jm K(t; tau_j) + noise`` over the posts that reach it, with
+``b_jm = r_jm b_j + zeta_jm`` and ``zeta_jm ~ N(0, market_sd^2)``: what a post does everywhere, and
+what it does otherwise here. The shared ``b_j`` has the hierarchy of one market (group means,
+influencer, own deviation). Level, noise and control coefficients have hyperparameters of each
+market; those of the response are shared. Where a post reaches, ``r_jm`` is 1; where it does not it
+is no part of the market, or ``r_jm = spill_over`` for all of them. The path ``lambda_t`` that all
+markets have in common is there where :class:`lift.model.markets_spec.MarketsSpec` asks for it:
+markets are independent given it, the hyperparameters and the shared amplitudes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from lift.data.campaign import Campaign
 from lift.errors import EngineError
 from lift.model.design import Design, PostDesign, build_design, build_posts
 from lift.model.hyper import Hyper
-from lift.model.spec import ModelSpec
+from lift.model.markets_spec import MarketsSpec
+from lift.model.spec import ModelSpec, ResponseSpec
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -42,7 +45,7 @@ class MarketsDesign:
     posts : PostDesign
         All posts; ``log_size`` is of no market and 0.
     reach : tuple of ndarray of int
-        Positions among ``posts`` of the posts of each market.
+        Positions among ``posts`` of the posts of each market; with spill-over, of all posts.
     hypers : tuple of Hyper, length d
         Each of ``OWN`` for all markets that have it, then the shared ones.
     mix : ndarray, shape (d, d)
@@ -86,29 +89,36 @@ def build_markets(campaign: Campaign, spec: ModelSpec) -> MarketsDesign:
     ------
     EngineError
         Naming everything that a joint model does not do: a single market, counts, states beside
-        the level, a free kernel, a market or a campaign without posts.
+        the level, a free kernel, a campaign without posts, or a market without them that has
+        nothing in common with the others.
     """
     markets = campaign.markets
-    parts = [campaign.market(name) for name in markets]
+    asked = spec.markets or MarketsSpec()
+    parts = [market_part(campaign, name, asked) for name in markets]
     problems = []
     if len(markets) < 2:
         problems.append(f"a joint model needs two markets or more, found {', '.join(markets)}")
-    problems += [f"no post reaches {part.markets[0]}" for part in parts if not len(part.posts)]
+    if not len(campaign.posts):
+        problems.append("no post in any market")
+    elif not (asked.shared_level or asked.shared_noise):
+        problems += [f"no post reaches {part.markets[0]}" for part in parts if not len(part.posts)]
     if problems:
-        raise EngineError(f"{'; '.join(problems)}; fit each with campaign.market(name)")
+        raise EngineError(
+            f"{'; '.join(problems)}; fit each with campaign.market(name), or let markets have "
+            "something in common (markets.shared_level)"
+        )
     ids = [str(post) for post in campaign.posts["post_id"]]
-    place = {post: i for i, post in enumerate(ids)}
     reach, designs = [], []
-    for part in parts:
+    for name, part in zip(markets, parts, strict=True):
         downloads = part.downloads["downloads"].to_numpy(dtype=np.float64)
         posts = build_posts(campaign, spec.response, downloads)
-        mine = np.array([place[str(post)] for post in part.posts["post_id"]], dtype=np.int64)
-        design = build_design(part, spec, _chosen(posts, mine))
-        own_sd = Hyper("market_sd", "exponential", spec.response.market_rate)
-        n = len(design.hypers) + 1
+        mine, share = _shares(campaign, name, asked)
+        design = build_design(part, spec, replace(_chosen(posts, mine), share=share))
+        more = _common_hypers(spec.response, asked)
+        n, n_own = len(design.hypers) + len(more), len(design.hypers)
         mix = np.eye(n)
-        mix[: n - 1, : n - 1] = design.mix
-        designs.append(replace(design, hypers=(*design.hypers, own_sd), mix=mix))
+        mix[:n_own, :n_own] = design.mix
+        designs.append(replace(design, hypers=(*design.hypers, *more), mix=mix))
         reach.append(mine)
     for name, design in zip(markets, designs, strict=True):
         if design.likelihood == "negative_binomial":
@@ -134,6 +144,46 @@ def build_markets(campaign: Campaign, spec: ModelSpec) -> MarketsDesign:
         mix=mix,
         places=places,
     )
+
+
+def market_part(campaign: Campaign, name: str, asked: MarketsSpec) -> Campaign:
+    """Return one market's campaign with the posts that a joint model has in it.
+
+    Parameters
+    ----------
+    campaign : Campaign
+    name : str
+    asked : MarketsSpec
+
+    Returns
+    -------
+    Campaign
+        With the posts that reach the market; all of them where they spill over.
+    """
+    return campaign.market(name, every_post=asked.spill_over)
+
+
+def _shares(
+    campaign: Campaign, name: str, asked: MarketsSpec
+) -> tuple[IntArray, FloatArray | None]:
+    """Return the posts in a market, and what part they have there of what they do everywhere."""
+    share = campaign.audience(name)
+    if asked.spill_over:
+        share = np.where(share > 0.0, share, np.nan)
+    mine = np.flatnonzero(share != 0.0)
+    return mine, None if (share[mine] == 1.0).all() else share[mine]
+
+
+def _common_hypers(response: ResponseSpec, asked: MarketsSpec) -> list[Hyper]:
+    """Return the hyperparameters of what markets have in common."""
+    more = [Hyper("market_sd", "exponential", response.market_rate)]
+    if asked.shared_level:
+        more.append(Hyper("shared_level_sd", "exponential", asked.shared_level_rate))
+    if asked.shared_noise:
+        more.append(Hyper("shared_noise_sd", "exponential", asked.shared_noise_rate))
+    if asked.spill_over:
+        more.append(Hyper("spill_over", "normal", 0.0, asked.spill_over_sd))
+    return more
 
 
 def _chosen(posts: PostDesign, index: IntArray) -> PostDesign:

@@ -18,6 +18,8 @@ from lift.errors import RunError
 from lift.model.baseline import weekday_contrasts
 from lift.model.design import Design
 from lift.model.hyper import natural
+from lift.model.markets_spec import MARKET_SCALARS
+from lift.model.predictor import common_shares
 from lift.model.spec import ModelSpec
 from lift.model.states import STATE_SCALARS
 
@@ -239,7 +241,7 @@ def assemble(
         data |= _scalar(design, hyper, name)
     for name in ("views_elasticity", "displacement", "free_sd", "market_sd", "noise_df"):
         data |= _scalar(design, hyper, name)
-    for name in STATE_SCALARS:
+    for name in (*MARKET_SCALARS, *STATE_SCALARS):
         data |= _scalar(design, hyper, name)
     dims = ("chain", "draw")
     coords: dict[str, Any] = {
@@ -279,7 +281,8 @@ def assemble(
         own = coefficients[..., n_fixed : n_fixed + n_posts]
         means = coefficients[..., n_fixed + n_posts :]
         n_groups = len(posts.groups)
-        amplitude = own + means[..., :n_groups] @ posts.membership.T
+        share = 1.0 if posts.share is None else common_shares(design, hyper)
+        amplitude = own + share * (means[..., :n_groups] @ posts.membership.T)
         if n_groups:
             data["group_mean"] = ((*dims, "group"), means[..., :n_groups])
             coords["group"] = list(posts.groups)
@@ -288,7 +291,9 @@ def assemble(
             data["influencer_effect"] = ((*dims, "influencer"), people)
             coords["influencer"] = list(posts.influencers)
             has = posts.influencer >= 0
-            amplitude[..., has] += people[..., posts.influencer[has]]
+            theirs = np.zeros_like(amplitude)
+            theirs[..., has] = people[..., posts.influencer[has]]
+            amplitude += share * theirs
         data["amplitude"] = ((*dims, "post"), amplitude)
         data["impulse"] = ((*dims, "post"), amplitude * _gain(design, hyper))
         coords["post"] = list(posts.ids)
@@ -360,4 +365,6 @@ def _post_table(campaign: Campaign, design: Design) -> xr.Dataset:
     for name in TEXT_COLUMNS:
         values = ["" if pd.isna(value) else str(value) for value in table[name]]
         columns[name] = (dim, np.array(values, dtype=str))
+    if posts.share is not None:
+        columns["share"] = (dim, posts.share)
     return xr.Dataset(columns, coords={"post": np.array(posts.ids, dtype=str)})

@@ -52,7 +52,8 @@ def design_matrix(design: Design, values: FloatArray) -> tuple[FloatArray, Float
     if n_free := len(design.free_shares):
         shapes = deviation_columns(n, posts.day, posts.fraction, gain, design.free_shares)
         fixed = np.column_stack([fixed[:, :-n_free], values[at["free_sd"]] * shapes])
-    columns = [fixed, response, response @ posts.membership, response @ people]
+    common = response if posts.share is None else response * common_shares(design, values)
+    columns = [fixed, response, common @ posts.membership, common @ people]
     influencer_sd = values[at["influencer_sd"]] if "influencer_sd" in at else 0.0
     sds = [
         fixed_sd,
@@ -61,3 +62,26 @@ def design_matrix(design: Design, values: FloatArray) -> tuple[FloatArray, Float
         np.full(len(posts.influencers), influencer_sd),
     ]
     return np.column_stack(columns), np.concatenate(sds)
+
+
+def common_shares(design: Design, hyper: FloatArray) -> FloatArray:
+    """Return the part of what posts do in all markets that they do in this one.
+
+    Parameters
+    ----------
+    design : Design
+        Of one of several markets, whose posts have a ``share``.
+    hyper : ndarray, shape (..., d)
+        Hyperparameters on their own scale.
+
+    Returns
+    -------
+    ndarray, shape (..., J)
+        The hyperparameter ``spill_over`` where a post does not reach the market.
+    """
+    given = np.asarray(design.posts.share)
+    out = np.broadcast_to(given, (*hyper.shape[:-1], len(given))).copy()
+    spilled = np.isnan(given)
+    if spilled.any():
+        out[..., spilled] = hyper[..., design.position("spill_over"), None]
+    return out

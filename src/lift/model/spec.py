@@ -14,6 +14,7 @@ from lift.model.assumption import UsersSpec
 from lift.model.baseline_spec import BaselineSpec as BaselineSpec
 from lift.model.baseline_spec import FiniteFloat, Part, PositiveFloat
 from lift.model.baseline_spec import SeasonSpec as SeasonSpec
+from lift.model.markets_spec import MarketsSpec as MarketsSpec
 
 
 class ResponseSpec(Part):
@@ -56,7 +57,7 @@ class ResponseSpec(Part):
         ``amplitude_sd``, so that a post that went viral is pulled less towards the others.
     market_rate : float
         Rate of the exponential prior on ``market_sd``, by how much a post's amplitude in one market
-        differs from what it has in common (joint model of several markets).
+        differs from what it has in common (joint model of several markets, see ``MarketsSpec``).
     views_mean, views_sd : float
         Normal prior of the elasticity of the response in views.
     size_exponent : float
@@ -153,6 +154,8 @@ class ModelSpec(Part):
     response : ResponseSpec
     users : UsersSpec, optional
         How users are found, beside downloads; a campaign's cohorts need none.
+    markets : MarketsSpec, optional
+        What markets that are fitted together have in common beside their posts; nothing by default.
     """
 
     horizon_days: Annotated[int, Field(ge=0, le=365)] = 28
@@ -161,6 +164,7 @@ class ModelSpec(Part):
     baseline: BaselineSpec = BaselineSpec()
     response: ResponseSpec = ResponseSpec()
     users: UsersSpec | None = None
+    markets: MarketsSpec | None = None
 
     @model_validator(mode="after")
     def _the_linear_scale_is_normal(self) -> Self:

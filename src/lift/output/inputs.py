@@ -8,6 +8,8 @@ from typing import Any
 
 from lift.data.campaign import Campaign, read_campaign
 from lift.errors import InputError, Problem, RunError
+from lift.model.markets import market_part
+from lift.model.spec import MarketsSpec, ModelSpec
 from lift.output import store
 
 
@@ -35,6 +37,28 @@ def campaign_of(run: str | Path, campaign: str | Path | None = None) -> Campaign
     InputError
         If the campaign has faults, or a table or the settings are not those of the run; each that
         differs is named.
+    """
+    manifest = manifest_of(Path(run))
+    return market_of(inputs_of(run, campaign), manifest)
+
+
+def inputs_of(run: str | Path, campaign: str | Path | None = None) -> Campaign:
+    """Return all that a run was made from: its market, or all markets that were fitted together.
+
+    Parameters
+    ----------
+    run : str or Path
+    campaign : str or Path, optional
+        As for :func:`campaign_of`.
+
+    Returns
+    -------
+    Campaign
+
+    Raises
+    ------
+    RunError, InputError
+        As :func:`campaign_of`.
     """
     folder = Path(run)
     manifest = manifest_of(folder)
@@ -84,7 +108,8 @@ def find_campaign(
     Returns
     -------
     Campaign
-        Of the market that was analysed, where the campaign has it.
+        Of the market that was analysed, where the campaign has it; of all markets where they were
+        fitted together.
 
     Raises
     ------
@@ -94,8 +119,23 @@ def find_campaign(
         If the campaign has faults.
     """
     read = _read(folder, manifest, campaign)
+    return read if fitted_together(manifest) else market_of(read, manifest)
+
+
+def fitted_together(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a run is one market of several that were fitted together."""
+    return len(manifest["engine"]["settings"].get("markets", ())) > 1
+
+
+def market_of(campaign: Campaign, manifest: Mapping[str, Any]) -> Campaign:
+    """Return the market of a campaign that a run is of, where the campaign has it."""
     market = manifest["market"]
-    return read.market(market) if len(read.markets) > 1 and market in read.markets else read
+    if len(campaign.markets) == 1 or market not in campaign.markets:
+        return campaign
+    if not fitted_together(manifest):
+        return campaign.market(market)
+    spec = ModelSpec.from_text(manifest["spec"]["toml"])
+    return market_part(campaign, market, spec.markets or MarketsSpec())
 
 
 def changed_inputs(manifest: Mapping[str, Any], campaign: Campaign) -> dict[str, tuple[str, str]]:

@@ -18,9 +18,8 @@ from lift.errors import RunError
 from lift.model.spec import ModelSpec
 from lift.output import manifest as manifests
 from lift.output import store
-from lift.output.inputs import campaign_of, changed_inputs, manifest_of
-from lift.pipeline import analyse
-from lift.replication.rerun import MODEL_FILE
+from lift.output.inputs import changed_inputs, inputs_of, manifest_of
+from lift.replication.rerun import MODEL_FILE, made_again
 from lift.replication.stand_in import stand_in
 
 FORMAT = "lift-bundle/1"
@@ -109,7 +108,7 @@ def bundle(
     if target.exists():
         raise RunError(f"{file} is there already; name another archive")
     stored = store.load(folder)
-    read = campaign_of(folder, campaign)
+    read = inputs_of(folder, campaign)
     with tempfile.TemporaryDirectory() as passing:
         root = Path(passing)
         if private:
@@ -170,14 +169,7 @@ def _pack_private(root: Path, stored: store.StoredRun, campaign: Campaign) -> No
     (root / RUN / EFFECTS).write_bytes(store.csv_bytes(told))
     manifest = stored.manifest
     made = stand_in(campaign, manifest["seed"])
-    analysis = analyse(
-        made,
-        stored.spec,
-        engine=manifest["engine"]["name"],
-        draws=manifest["draws"],
-        chains=manifest["chains"],
-        seed=manifest["seed"],
-    )
+    analysis = made_again(made, stored.spec, manifest, engine=manifest["engine"]["name"])
     marks = {"created": manifest["created"], "seconds": {}, "simulated": True}
     replace(analysis, manifest={**analysis.manifest, **marks}).save(root / STAND_IN / RUN)
     _write_inputs(root / STAND_IN / INPUTS, made, stored.spec, analysis.manifest)

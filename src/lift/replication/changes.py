@@ -15,7 +15,7 @@ from lift import __version__, provenance
 from lift.data.campaign import Campaign
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
-from lift.output.inputs import changed_inputs
+from lift.output.inputs import changed_inputs, market_of
 from lift.output.manifest import digest, digest_file
 
 type Kind = Literal["input", "prior", "seed", "file", "code", "version", "platform"]
@@ -65,7 +65,7 @@ def input_changes(
     ----------
     manifest : mapping
     campaign : Campaign
-        The market that was analysed.
+        What was fitted: the market that was analysed, or all of them together.
     posterior : Posterior or None
         Of the run: it holds the downloads that it was made from. None where it is private.
 
@@ -77,7 +77,7 @@ def input_changes(
     for name, (was, now) in changed_inputs(manifest, campaign).items():
         label = name
         if name == "downloads" and posterior is not None:
-            label += _days(posterior.downloads.to_series(), campaign)
+            label += _days(posterior.downloads.to_series(), market_of(campaign, manifest))
         out.append(Change("input", label, _short(was), _short(now)))
     return out
 

@@ -24,11 +24,12 @@ from lift.analysis.effects import Effects
 from lift.data import example
 from lift.data.campaign import Campaign
 from lift.engines.base import Progress
-from lift.errors import DiagnosticsError
+from lift.errors import DiagnosticsError, RunError
+from lift.joint import analyse_markets
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 from lift.output import store
-from lift.output.inputs import find_campaign, manifest_of
+from lift.output.inputs import find_campaign, fitted_together, manifest_of
 from lift.output.manifest import digest_file
 from lift.pipeline import Analysis, analyse
 from lift.replication.changes import (
@@ -191,16 +192,8 @@ def verify_run(
     asked = "" if seed is None or seed == manifest["seed"] else f"seed {seed}"
     place = str(campaign or read.source)
     try:
-        again = analyse(
-            read,
-            model,
-            engine=manifest["engine"].get("asked") or manifest["engine"]["name"],
-            draws=manifest["draws"],
-            chains=manifest["chains"],
-            seed=manifest["seed"] if seed is None else seed,
-            workers=workers,
-            progress=progress,
-            truth=truth,
+        again = made_again(
+            read, model, manifest, seed=seed, workers=workers, progress=progress, truth=truth
         )
     except DiagnosticsError as error:
         empty = pd.DataFrame(columns=list(COLUMNS))
@@ -211,6 +204,67 @@ def verify_run(
         else agreement_with_table(recorded, again.effects, SIGNIFICANT)
     )
     return Verification(str(run), place, numbers, _files(manifest, again), tuple(changes), asked)
+
+
+def made_again(
+    campaign: Campaign,
+    spec: ModelSpec,
+    manifest: Mapping[str, Any],
+    *,
+    engine: str | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+    truth: pd.DataFrame | None = None,
+) -> Analysis:
+    """Return the analysis of a campaign as a run was made.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        All markets where the run is one of several that were fitted together.
+    spec : ModelSpec
+    manifest : mapping
+        Of the run: draws, chains, and whatever is not given.
+    engine : str, optional
+        The one that was asked for by default.
+    seed : int, optional
+    workers, progress, truth
+        As for :func:`lift.pipeline.analyse`.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    LiftError
+        As :func:`lift.pipeline.analyse`, and if a market of a joint fit is not there.
+    """
+    n_draws, n_chains = manifest["draws"], manifest["chains"]
+    seed = manifest["seed"] if seed is None else seed
+    if fitted_together(manifest):
+        fits = analyse_markets(
+            campaign, spec, draws=n_draws, chains=n_chains, seed=seed, workers=workers,
+            progress=progress,
+        ).markets  # fmt: skip
+        if manifest["market"] not in fits:
+            raise RunError(
+                f"the campaign must have posts in the market {manifest['market']!r} of the run, "
+                f"found them in {', '.join(fits)}; give the campaign as it was"
+            )
+        return fits[manifest["market"]]
+    return analyse(
+        campaign,
+        spec,
+        engine=engine or manifest["engine"].get("asked") or manifest["engine"]["name"],
+        draws=n_draws,
+        chains=n_chains,
+        seed=seed,
+        workers=workers,
+        progress=progress,
+        truth=truth,
+    )
 
 
 def _recorded(folder: Path) -> Effects | pd.DataFrame:
@@ -247,7 +301,7 @@ def spec_at_hand(
     if spec is not None:
         return ModelSpec.from_toml(Path(spec))
     words = shlex.split(manifest["command"] or "")
-    if words[:2] == ["lift", "fit"] and campaign.source is not None:
+    if words[:2] in (["lift", "fit"], ["lift", "markets"]) and campaign.source is not None:
         named = _option(words, "--spec")
         if named is None and campaign.source != example.SOURCE:
             place = Path(campaign.source)

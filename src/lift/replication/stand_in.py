@@ -33,7 +33,7 @@ def stand_in(campaign: Campaign, seed: int) -> Campaign:
     Parameters
     ----------
     campaign : Campaign
-        One market.
+        One market, or several that were fitted together.
     seed : int
         Root seed.
 
@@ -41,30 +41,40 @@ def stand_in(campaign: Campaign, seed: int) -> Campaign:
     -------
     Campaign
     """
-    dates = campaign.dates
-    counts = _counts(campaign, stream(seed, "stand-in", "downloads"))
-    downloads = campaign.downloads.assign(
-        downloads=np.where(campaign.downloads["downloads"].isna(), np.nan, counts)
-    )
-    posts = _posts(campaign.posts, stream(seed, "stand-in", "posts"))
-    controls = None
-    if campaign.controls is not None:
-        rng = stream(seed, "stand-in", "controls")
-        controls = campaign.controls.copy()
-        for name in campaign.control_names:
-            controls[name] = np.exp(4.0 + 0.03 * rng.normal(size=len(dates)).cumsum())
-    cohorts = None
-    if campaign.cohorts is not None:
-        cohorts = _cohorts(campaign.cohorts, stream(seed, "stand-in", "cohorts"))
+    names = campaign.markets
+    alone = len(names) == 1
+    parts = {name: campaign if alone else campaign.market(name) for name in names}
+    downloads, controls, cohorts = [], [], []
+    for name, part in parts.items():
+        mark = () if alone else (name,)
+        counts = _counts(part, stream(seed, "stand-in", "downloads", *mark))
+        counts = np.where(part.downloads["downloads"].isna(), np.nan, counts)
+        downloads.append(part.downloads.assign(downloads=counts))
+        if part.controls is not None:
+            rng = stream(seed, "stand-in", "controls", *mark)
+            controls.append(_controls(part.controls, part.control_names, rng))
+        if part.cohorts is not None:
+            rng = stream(seed, "stand-in", "cohorts", *mark)
+            cohorts.append(_cohorts(part.cohorts, rng))
     return Campaign(
-        downloads=downloads,
-        posts=posts,
-        controls=controls,
+        downloads=pd.concat(downloads, ignore_index=True),
+        posts=_posts(campaign.posts, stream(seed, "stand-in", "posts")),
+        controls=pd.concat(controls, ignore_index=True) if controls else None,
         timezone=campaign.timezone,
         country=campaign.country,
         name=NAME,
-        cohorts=cohorts,
+        cohorts=pd.concat(cohorts, ignore_index=True) if cohorts else None,
     )
+
+
+def _controls(
+    controls: pd.DataFrame, names: tuple[str, ...], rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return a random walk in place of each series."""
+    out = controls.copy()
+    for name in names:
+        out[name] = np.exp(4.0 + 0.03 * rng.normal(size=len(out)).cumsum())
+    return out
 
 
 def _counts(campaign: Campaign, rng: np.random.Generator) -> FloatArray:

@@ -10,13 +10,17 @@ import pytest
 from small_campaigns import campaign, daily_downloads, points, rich_posts
 
 from lift.data.campaign import Campaign
+from lift.engines.limits import require
 from lift.engines.markets import market_coefficients, pack_markets
+from lift.engines.pymc_model import build_model
 from lift.engines.reference import moments
+from lift.engines.regression import refuse_beyond
 from lift.engines.sampling import EMPTY
 from lift.errors import EngineError
+from lift.model.design import build_design
 from lift.model.hyper import natural
 from lift.model.markets import MarketsDesign, build_markets
-from lift.model.predictor import design_matrix
+from lift.model.predictor import common_shares, design_matrix
 from lift.model.spec import ModelSpec
 
 TIMES = (30.4, 41.9, 41.9, 60.1, 75.5, 87.25)
@@ -45,6 +49,9 @@ SPECS: dict[str, dict[str, Any]] = {
     "log": {},
     "gamma kernel": {"response": {"kernel": "gamma", "kernel_by": "none", "size_exponent": 0.5}},
     "linear scale": {"scale": "linear"},
+    "shared level": {"markets": {"shared_level": True}},
+    "shared noise": {"markets": {"shared_noise": True}},
+    "all": {"markets": {"shared_level": True, "shared_noise": True, "spill_over": True}},
 }
 
 
@@ -64,7 +71,8 @@ def dense(design: MarketsDesign, z: np.ndarray) -> tuple[np.ndarray, np.ndarray,
         same = (posts.influencer[:, None] == posts.influencer) & (posts.influencer >= 0)
         shared += values[design.position("influencer_sd")] ** 2 * same
     pair_post = np.concatenate(design.reach)
-    pair_cov = shared[np.ix_(pair_post, pair_post)]
+    share = pair_shares(design, values)
+    pair_cov = shared[np.ix_(pair_post, pair_post)] * np.outer(share, share)
     pair_cov += values[design.position("market_sd")] ** 2 * np.eye(len(pair_post))
     for part, places in zip(design.designs, design.places, strict=True):
         covariance, columns, prior_sd = moments(part, z[places])
@@ -82,7 +90,23 @@ def dense(design: MarketsDesign, z: np.ndarray) -> tuple[np.ndarray, np.ndarray,
         total[inside, inside] = block
         loads[inside, column : column + lift.shape[1]] = lift
         row, column = row + len(block), column + lift.shape[1]
+    days = np.concatenate([np.flatnonzero(part.observed) for part in design.designs])
+    if (level := design.position("shared_level_sd")) >= 0:
+        total += values[level] ** 2 * np.minimum.outer(days, days)
+    if (noise := design.position("shared_noise_sd")) >= 0:
+        total += values[noise] ** 2 * np.equal.outer(days, days)
     return np.concatenate(outcomes), total + loads @ pair_cov @ loads.T, pair_cov @ loads.T
+
+
+def pair_shares(design: MarketsDesign, values: np.ndarray) -> np.ndarray:
+    """Return what part of a post's common amplitude each pair has, by the posts that are there."""
+    out = []
+    for part, name in zip(design.designs, design.markets, strict=True):
+        targets = [POST_MARKETS[int(post[1:]) - 1] for post in part.posts.ids]
+        reached = np.array([target in (None, name) for target in targets], dtype=bool)
+        spilled = values[design.position("spill_over")] if part.posts.share is not None else 1.0
+        out.append(np.where(reached, 1.0, spilled))
+    return np.concatenate(out)
 
 
 @pytest.fixture(params=list(SPECS.values()), ids=list(SPECS))
@@ -94,13 +118,18 @@ def test_the_likelihood_is_that_of_all_days_of_all_markets(design: MarketsDesign
     z = points(len(design.hypers), 5, seed=21)
     values, _ = pack_markets(design).evaluate(z, EMPTY)
     log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
-    wanted = []
+    np.testing.assert_allclose(values - log_prior, dense_log_density(design, z), rtol=1e-8)
+
+
+def dense_log_density(design: MarketsDesign, z: np.ndarray) -> list[float]:
+    """Return the log density of all days of all markets at each point."""
+    out = []
     for point in z:
         y, covariance, _ = dense(design, point)
         _, log_det = np.linalg.slogdet(covariance)
         quadratic = y @ np.linalg.solve(covariance, y)
-        wanted.append(-0.5 * (len(y) * np.log(2 * np.pi) + log_det + quadratic))
-    np.testing.assert_allclose(values - log_prior, wanted, rtol=1e-8)
+        out.append(-0.5 * (len(y) * np.log(2 * np.pi) + log_det + quadratic))
+    return out
 
 
 def test_amplitudes_have_the_conditional_mean_and_variance(design: MarketsDesign) -> None:
@@ -111,13 +140,15 @@ def test_amplitudes_have_the_conditional_mean_and_variance(design: MarketsDesign
     _, draws = model.evaluate(np.repeat(z, q + 1, axis=0), units)
     found = []
     for m, part in enumerate(design.designs):
-        rows = market_coefficients(design, m, draws)
+        rows = market_coefficients(design, m, draws, np.repeat(z, q + 1, axis=0))
         p, n = part.fixed.shape[1], len(part.posts.ids)
         means = rows[:, p + n :]
         groups = len(part.posts.groups)
-        amplitude = rows[:, p : p + n] + means[:, :groups] @ part.posts.membership.T
         people = np.equal.outer(part.posts.influencer, np.arange(len(part.posts.influencers)))
-        found.append(amplitude + means[:, groups:] @ people.T)
+        values = natural(z[:, design.places[m]], part.hypers, part.mix)[0]
+        share = 1.0 if part.posts.share is None else common_shares(part, values)
+        common = means[:, :groups] @ part.posts.membership.T + means[:, groups:] @ people.T
+        found.append(rows[:, p : p + n] + share * common)
     amplitudes = np.column_stack(found)
     y, covariance, cross = dense(design, z[0])
     np.testing.assert_allclose(amplitudes[0], cross @ np.linalg.solve(covariance, y), rtol=1e-6)
@@ -132,10 +163,34 @@ def test_amplitudes_have_the_conditional_mean_and_variance(design: MarketsDesign
 def _prior_variance(design: MarketsDesign, z: np.ndarray) -> np.ndarray:
     values = natural(z[None], design.hypers, design.mix)[0]
     posts = design.posts
-    own = values[design.position("amplitude_sd")] ** 2 + values[design.position("market_sd")] ** 2
     people = values[design.position("influencer_sd")] ** 2 * (posts.influencer >= 0)
-    alone = own + (posts.membership**2 * posts.group_sd**2).sum(axis=1) + people
-    return np.asarray(alone[np.concatenate(design.reach)])
+    alone = values[design.position("amplitude_sd")] ** 2 + people
+    alone += (posts.membership**2 * posts.group_sd**2).sum(axis=1)
+    common = alone[np.concatenate(design.reach)] * pair_shares(design, values) ** 2
+    return np.asarray(common + values[design.position("market_sd")] ** 2)
+
+
+def test_a_market_without_posts_is_part_of_what_all_have_in_common() -> None:
+    data = markets_campaign(market=["DE", "DE", "DE", "IT", "IT", "IT"])
+    spec = ModelSpec.model_validate({"markets": {"shared_level": True}})
+    design = build_markets(data, spec)
+    assert [len(mine) for mine in design.reach] == [3, 0, 3]
+    z = points(len(design.hypers), 2, seed=24)
+    values, _ = pack_markets(design).evaluate(z, EMPTY)
+    log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
+    np.testing.assert_allclose(values - log_prior, dense_log_density(design, z), rtol=1e-8)
+
+
+def test_a_market_alone_has_nothing_in_common_with_others() -> None:
+    spec = ModelSpec.model_validate({"markets": {"shared_level": True, "spill_over": True}})
+    design = build_design(markets_campaign().market("IT"), spec)
+    words = r"markets\.shared_level = true, markets\.spill_over = true; fit the markets together"
+    for engine in ("exact", "gibbs"):
+        with pytest.raises(EngineError, match=words):
+            require(engine, design)
+    for refuse in (refuse_beyond, build_model):
+        with pytest.raises(EngineError, match=r"markets\.spill_over = true"):
+            refuse(design)
 
 
 def test_hyperparameters_of_markets_and_of_posts_are_told_apart() -> None:

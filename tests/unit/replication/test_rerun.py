@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from small_campaigns import campaign
@@ -16,9 +17,10 @@ from typer.testing import CliRunner
 from lift import provenance
 from lift.analysis.agreement import DIFFERS, IDENTICAL, WITHIN
 from lift.cli import app
-from lift.data.campaign import write_campaign
+from lift.data.campaign import read_campaign, write_campaign
+from lift.output.inputs import manifest_of
 from lift.replication import rerun
-from lift.replication.changes import Change
+from lift.replication.changes import Change, input_changes
 from lift.replication.rerun import Verification
 
 RUNNER = CliRunner()
@@ -205,3 +207,33 @@ def test_what_confirms_a_run(changed: dict[str, object], passed: bool) -> None:
     found = replace(SAME, **changed)  # type: ignore[arg-type]
     assert found.passed is passed
     assert found.verdict().startswith("confirmed" if passed else "not confirmed")
+
+
+def test_a_run_with_cohorts_is_made_again(tmp_path: Path) -> None:
+    """What users are estimated from, cohorts and a model of active users, is made again too."""
+    plain = campaign(70, (30.4, 44.8))
+    installs = plain.downloads["downloads"].to_numpy()
+    cohorts = pd.DataFrame(
+        {
+            "install_date": plain.dates,
+            "installs": installs,
+            "active_d1": np.round(0.4 * installs),
+            "active_d7": np.round(0.2 * installs),
+        }
+    )
+    write_campaign(campaign(70, (30.4, 44.8), cohorts=cohorts), tmp_path / "data")
+    (tmp_path / "data" / "model.toml").write_text("[users]\nseries = [7]\n", encoding="utf-8")
+    run = tmp_path / "run"
+    code, _, said = invoke(
+        "fit", tmp_path / "data", "--out", run, "--draws", 400, "--engine", "exact"
+    )
+    assert code == 0, said
+    code, out, said = invoke("verify", run)
+    assert code == 0, out + said
+    assert "files have identical bytes" in out
+    file = tmp_path / "data" / "cohorts.csv"
+    table = pd.read_csv(file)
+    table.loc[40, "active_d7"] -= 1
+    table.to_csv(file, index=False)
+    changed = input_changes(manifest_of(run), read_campaign(tmp_path / "data"), None)
+    assert [change.name for change in changed] == ["cohorts"]

@@ -1,0 +1,48 @@
+"""The part of a specification that says what markets have in common beside their posts."""
+
+from __future__ import annotations
+
+from lift.model.baseline_spec import Part, PositiveFloat
+
+MARKET_SCALARS = ("shared_level_sd", "shared_noise_sd", "spill_over")
+"""Hyperparameters that belong to what markets have in common."""
+
+
+class MarketsSpec(Part):
+    """What the markets of a joint fit share, and whether posts act where they do not reach.
+
+    ``y_mt = lambda_t + mu_mt + (components of m) + sum_j b_jm g_jm K(t; tau_j) + noise`` with a
+    path ``lambda_t`` that all markets have in common, at unit loading: the sum of a random walk
+    from 0 on the first day and of shocks of single days, each where it is asked for (the dynamic
+    factor with known loadings of Durbin & Koopman 2012, section 3.7).
+
+    Attributes
+    ----------
+    shared_level : bool
+        All markets follow one random walk beside their own: ``N(0, shared_level_sd^2)`` a day.
+        Markets without posts then say what would have happened in the others.
+    shared_level_rate : float
+        Rate of the exponential prior on ``shared_level_sd`` (1/log unit).
+    shared_noise : bool
+        All markets have the same shock on a day, ``N(0, shared_noise_sd^2)``, beside their own
+        noise.
+    shared_noise_rate : float
+        Rate of the exponential prior on ``shared_noise_sd`` (1/log unit).
+    spill_over : bool
+        Let posts act in the markets that they do not reach: by the share ``spill_over`` of what
+        they have in common where they do, which can be negative, and what differs in each market.
+    spill_over_sd : float
+        Prior ``spill_over ~ N(0, spill_over_sd^2)``.
+    """
+
+    shared_level: bool = False
+    shared_level_rate: PositiveFloat = 60.0
+    shared_noise: bool = False
+    shared_noise_rate: PositiveFloat = 6.0
+    spill_over: bool = False
+    spill_over_sd: PositiveFloat = 0.2
+
+    def described(self) -> tuple[str, ...]:
+        """Return the settings that are switched on."""
+        switches = ("shared_level", "shared_noise", "spill_over")
+        return tuple(f"markets.{name} = true" for name in switches if getattr(self, name))
