@@ -70,4 +70,6 @@ def _markets(
         return
     for table in tables:
         print_table(table, COLUMNS, as_json=False, as_csv=False)
+    if analysis.without_posts:
+        printing.line(f"no post, part of the fit: {', '.join(analysis.without_posts)}")
     printing.line(f"runs: {', '.join(str(out / name) for name in analysis.folders)}")

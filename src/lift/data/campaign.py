@@ -15,7 +15,7 @@ from lift.data.checking import ARGUMENTS, CheckedTables, check_tables
 from lift.data.checks_downloads import ALL_MARKETS
 from lift.data.checks_posts import COLUMNS
 from lift.data.digests import settings_digest, table_digest
-from lift.data.reading import read_table
+from lift.data.reading import dataset_table, read_table
 from lift.data.settings import (
     FILE,
     TABLES,
@@ -175,7 +175,7 @@ class Campaign:
                 f"the market must be one of {some(self.markets, 12)}, found '{name}'"
                 f"{meant(name, self.markets)}"
             )
-        reach = np.ones(len(self.posts), bool) if every_post else self.audience(name) > 0.0
+        reach = np.ones(len(self.posts), bool) if every_post else self.audience_share(name) > 0.0
         tables = CheckedTables(
             downloads=_in_market(self.downloads, name),
             posts=self.posts[reach].reset_index(drop=True),
@@ -188,7 +188,7 @@ class Campaign:
         )
         return _made(tables, self.source)
 
-    def audience(self, name: str) -> NDArray[np.float64]:
+    def audience_share(self, name: str) -> NDArray[np.float64]:
         """Return the share of each post's audience that is in a market.
 
         Parameters
@@ -330,30 +330,6 @@ def read_campaign(path: str | Path, *, source: str | None = None) -> Campaign:
         problems,
     )
     return _made(checked, source or path_from_here(given))
-
-
-def dataset_table(reference: DatasetRef, problems: list[Problem]) -> RawTable | None:
-    """Return the downloads in a series of a data set."""
-    from lift.data import datasets
-
-    try:
-        series = datasets.fetch(reference.dataset)
-    except LiftError as error:
-        problems.append(Problem(FILE, f"tables.downloads: {error}"))
-        return None
-    own = series[series["series_id"] == reference.series]
-    if own.empty:
-        known = sorted(set(series["series_id"]))
-        problems.append(
-            Problem(
-                FILE,
-                f"tables.downloads.series must be a series of '{reference.dataset}', found "
-                f"'{reference.series}'{meant(reference.series, known)} (known: {some(known)})",
-            )
-        )
-        return None
-    frame = own[["date", "value"]].rename(columns={"value": "downloads"})
-    return from_frame(frame.reset_index(drop=True), "downloads", problems)
 
 
 def write_campaign(campaign: Campaign, folder: str | Path) -> Path:

@@ -8,11 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from lift.data.calendar import check_country
-from lift.data.campaign import dataset_table
 from lift.data.checks_controls import check_controls
 from lift.data.checks_downloads import check_downloads
 from lift.data.checks_posts import check_posts
-from lift.data.reading import read_table
+from lift.data.reading import dataset_table, read_table
 from lift.data.settings import FILE, DatasetRef, file_in, find_zone, read_settings
 from lift.data.tables import RawTable, meant, some
 from lift.errors import InputError, LiftError, Problem

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from lift.data.tables import RawTable, checked_header, counted, nearest, some
-from lift.errors import Problem
+from lift.data.settings import FILE, DatasetRef
+from lift.data.tables import RawTable, checked_header, counted, from_frame, meant, nearest, some
+from lift.errors import LiftError, Problem
 
 CSV_KINDS = (".csv",)
 PARQUET_KINDS = (".parquet", ".pq")
@@ -211,3 +212,27 @@ def _table(
             cells = [r[position] if position < len(r) else "" for r in records[1:]]
             columns[name] = pd.Series(cells, dtype=object)
     return checked_header(RawTable(where, columns, "line", tuple(lines[1:])), header, problems)
+
+
+def dataset_table(reference: DatasetRef, problems: list[Problem]) -> RawTable | None:
+    """Return the downloads in a series of a data set."""
+    from lift.data import datasets
+
+    try:
+        series = datasets.fetch(reference.dataset)
+    except LiftError as error:
+        problems.append(Problem(FILE, f"tables.downloads: {error}"))
+        return None
+    own = series[series["series_id"] == reference.series]
+    if own.empty:
+        known = sorted(set(series["series_id"]))
+        problems.append(
+            Problem(
+                FILE,
+                f"tables.downloads.series must be a series of '{reference.dataset}', found "
+                f"'{reference.series}'{meant(reference.series, known)} (known: {some(known)})",
+            )
+        )
+        return None
+    frame = own[["date", "value"]].rename(columns={"value": "downloads"})
+    return from_frame(frame.reset_index(drop=True), "downloads", problems)

@@ -167,7 +167,7 @@ def _shares(
     campaign: Campaign, name: str, asked: MarketsSpec
 ) -> tuple[IntArray, FloatArray | None]:
     """Return the posts in a market, and what part they have there of what they do everywhere."""
-    share = campaign.audience(name)
+    share = campaign.audience_share(name)
     if asked.spill_over:
         share = np.where(share > 0.0, share, np.nan)
     mine = np.flatnonzero(share != 0.0)
