@@ -238,8 +238,8 @@ def made_again(
 
     Raises
     ------
-    LiftError
-        As :func:`lift.pipeline.analyse`, and if a market of a joint fit is not there.
+    RunError
+        If the market of a joint fit has no posts, or is not there.
     """
     n_draws, n_chains = manifest["draws"], manifest["chains"]
     seed = manifest["seed"] if seed is None else seed
