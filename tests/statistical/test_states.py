@@ -27,7 +27,11 @@ FIRST_LEVEL = 14.0
 
 
 def drawn_campaign(
-    spec: ModelSpec, values: dict[str, float], *names: str, n_days: int = 260
+    spec: ModelSpec,
+    values: dict[str, float],
+    *names: str,
+    n_days: int = 260,
+    first_level: float = FIRST_LEVEL,
 ) -> tuple[Campaign, Design, PriorDraw]:
     """Return a campaign drawn from a model, some of whose hyperparameters are held."""
     controls = 2 if spec.baseline.evolving_controls else 0
@@ -36,9 +40,9 @@ def drawn_campaign(
     rng = stream(5, "tests", "states", *names)
     if values:
         held = _Held(rng, design, values)
-        drawn = draw_prior(design, FIRST_LEVEL, held)  # type: ignore[arg-type]
+        drawn = draw_prior(design, first_level, held)  # type: ignore[arg-type]
     else:
-        drawn = draw_prior(design, FIRST_LEVEL, rng)
+        drawn = draw_prior(design, first_level, rng)
     downloads = plain.downloads.assign(downloads=draw_downloads(design, drawn, rng))
     made = Campaign(
         downloads=downloads.drop(columns="market"),
@@ -73,6 +77,8 @@ class _Held:
         return z
 
 
+FEW = 3.0
+"""Log downloads of a small app."""
 SETTINGS = SampleSettings(draws=1000, chains=2, seed=1)
 COMPONENTS: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
     "damped trend": (
@@ -122,6 +128,57 @@ def test_the_component_is_found(settings: dict[str, Any], values: dict[str, floa
     assert tail_probability(total, truth) > 0.0005
 
 
+COUNTS: dict[str, tuple[dict[str, Any], dict[str, float]]] = {
+    "damped trend": (
+        {"trend": "damped", "slope_rate": 300.0},
+        {"noise_sd": 0.2, "level_sd": 0.01, "slope_sd": 0.01, "slope_phi": 0.9},
+    ),
+    "evolving week": (
+        {"week_evolves": True, "week_step_rate": 60.0},
+        {"noise_sd": 0.1, "level_sd": 0.02, "week_step_sd": 0.03},
+    ),
+    "autoregressive noise": (
+        {"noise": "ar1"},
+        {"noise_sd": 0.4, "level_sd": 0.01, "noise_phi": 0.6},
+    ),
+    "walking coefficient": (
+        {"evolving_controls": ["series_1"], "control_step_rate": 30.0},
+        {"noise_sd": 0.1, "level_sd": 0.01, "control_step_sd": 0.06, "control_sd": 0.1},
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "first_level"),
+    [
+        pytest.param(name, level, id=f"{name}, {size}", marks=[] if quick else [pytest.mark.slow])
+        for level, size in ((1.0, "zeros"), (3.0, "tens"))
+        for name in COUNTS
+        # the others take longer by the numbers that they draw, not by what they do
+        for quick in [(name, size) in {("damped trend", "zeros"), ("evolving week", "tens")}]
+    ],
+)
+def test_the_component_of_counts_is_found(name: str, first_level: float) -> None:
+    settings, values = COUNTS[name]
+    spec = ModelSpec.model_validate({"baseline": settings, "likelihood": "negative_binomial"})
+    held = values | {"amplitude_sd": 0.3}
+    made, design, drawn = drawn_campaign(
+        spec, held, *settings, f"counts {first_level}", first_level=first_level
+    )
+    downloads = made.downloads["downloads"].to_numpy(dtype=np.float64)
+    assert np.median(downloads) < 100
+    fitted = fit_exact(made, spec, SETTINGS)
+    assert fitted.sample_stats["pareto_k"] < 0.7
+    for hyper, truth in values.items():
+        draws = fitted.draws[hyper].to_numpy().ravel()
+        assert tail_probability(draws, truth) > 0.0005, hyper
+    truth = true_effects(design, drawn, downloads, np.arange(4), 28)
+    effects = Effects(fitted).draws("campaign").to_numpy().ravel()
+    assert tail_probability(effects, truth) > 0.0005
+    # no more downloads than there were
+    assert effects.max() <= downloads.sum()
+
+
 def ranks(
     fitted: Posterior, design: Design, drawn: PriorDraw, downloads: np.ndarray
 ) -> dict[str, float]:
@@ -137,18 +194,22 @@ def ranks(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("likelihood", ["lognormal", "negative_binomial"])
 @pytest.mark.parametrize(
     "settings",
     [{"trend": "damped"}, {"trend": "linear"}, {"noise": "ar1"}],
     ids=str,
 )
-def test_ranks_of_prior_drawn_truths_are_uniform(settings: dict[str, Any]) -> None:
+def test_ranks_of_prior_drawn_truths_are_uniform(settings: dict[str, Any], likelihood: str) -> None:
     """Simulation-based calibration (Talts et al. 2018) with 60 campaigns of each model."""
     n = 60
-    spec = ModelSpec.model_validate({"baseline": settings})
+    spec = ModelSpec.model_validate({"baseline": settings, "likelihood": likelihood})
     found: dict[str, list[float]] = {}
+    first_level = FIRST_LEVEL if likelihood == "lognormal" else FEW
     for i in range(n):
-        made, design, drawn = drawn_campaign(spec, {}, str(settings), str(i), n_days=230)
+        made, design, drawn = drawn_campaign(
+            spec, {}, str(settings), str(i), n_days=230, first_level=first_level
+        )
         fitted = fit_exact(made, spec, SampleSettings(draws=400, chains=1, seed=i))
         downloads = made.downloads["downloads"].to_numpy(dtype=np.float64)
         for name, rank in ranks(fitted, design, drawn, downloads).items():

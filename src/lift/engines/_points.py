@@ -79,6 +79,46 @@ def _collapse(
 
 
 @compiled
+def newton_data(y, eta, observed, size, centre, noise, pseudo):
+    """Fill the pseudo-data of counts about a linear predictor, and their variances."""
+    for t in range(y.shape[0]):
+        if observed[t]:
+            expected = math.exp(eta[t])
+            share = expected / size
+            information = (y[t] / size + 1.0) * expected / (1.0 + share) ** 2
+            slope = (y[t] - expected) / (1.0 + share)
+            if slope < 0.0:
+                information = max(information, slope * slope / FLATTEST)
+            noise[t] = 1.0 / information
+            pseudo[t] = eta[t] + slope * noise[t] - centre
+
+
+@compiled
+def newton_step(observed, centre, state, linear, eta):
+    """Move the linear predictor towards where the pseudo-data put it; return how far that is."""
+    move = 0.0
+    for t in range(eta.shape[0]):
+        if observed[t]:
+            move = max(move, abs(centre + state[t] + linear[t] - eta[t]))
+    if move > NEWTON_TOLERANCE:
+        step = min(1.0, NEWTON_MAX_STEP / move)
+        for t in range(eta.shape[0]):
+            eta[t] += step * (centre + state[t] + linear[t] - eta[t])
+    return move
+
+
+@compiled
+def corrected(value, y, eta, observed, size, centre, noise, pseudo):
+    """Return a log likelihood of pseudo-data with the counts in their place."""
+    for t in range(y.shape[0]):
+        if observed[t]:
+            error = pseudo[t] + centre - eta[t]
+            value += count_log_mass(y[t], eta[t], size)
+            value += 0.5 * (LOG_2PI + math.log(noise[t]) + error * error / noise[t])
+    return value
+
+
+@compiled
 def lognormal_points(
     thetas, normals, layout, lags, y, poisson_var, observed, fixed, fixed_sd, day, group, n_groups,
     log_edges, log_views, log_size, member_index, member_value, mean_sd, start_var,
@@ -180,16 +220,7 @@ def count_points(
         value = 0.0
         move = np.inf
         for _ in range(NEWTON_PASSES):
-            for t in range(n):
-                if observed[t]:
-                    expected = math.exp(eta[t])
-                    share = expected / size
-                    information = (y[t] / size + 1.0) * expected / (1.0 + share) ** 2
-                    slope = (y[t] - expected) / (1.0 + share)
-                    if slope < 0.0:
-                        information = max(information, slope * slope / FLATTEST)
-                    noise[t] = 1.0 / information
-                    pseudo[t] = eta[t] + slope * noise[t] - centre
+            newton_data(y, eta, observed, size, centre, noise, pseudo)
             value = _collapse(
                 pseudo, noise, observed, fixed, kernels, day, level_var, start_var,
                 member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
@@ -205,15 +236,9 @@ def count_points(
             level(
                 residual, noise, observed, level_var, start_var, zeros, filtered, variances, state
             )
-            move = 0.0
-            for t in range(n):
-                if observed[t]:
-                    move = max(move, abs(centre + state[t] + linear[t] - eta[t]))
+            move = newton_step(observed, centre, state, linear, eta)
             if not move > NEWTON_TOLERANCE:
                 break
-            step = min(1.0, NEWTON_MAX_STEP / move)
-            for t in range(n):
-                eta[t] += step * (centre + state[t] + linear[t] - eta[t])
         if not move <= 1e-4:
             log_likelihood[i] = np.nan
             continue
@@ -234,9 +259,4 @@ def count_points(
             )  # fmt: skip
             for t in range(n):
                 eta[t] = centre + state[t] + linear[t]
-        for t in range(n):
-            if observed[t]:
-                error = pseudo[t] + centre - eta[t]
-                value += count_log_mass(y[t], eta[t], size)
-                value += 0.5 * (LOG_2PI + math.log(noise[t]) + error * error / noise[t])
-        log_likelihood[i] = value
+        log_likelihood[i] = corrected(value, y, eta, observed, size, centre, noise, pseudo)

@@ -161,6 +161,29 @@ def free_columns(day, fraction, log_gain, shares, spread, out, first):
 
 
 @compiled
+def collapse_states(
+    y, noise, observed, fixed, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps, z, pz,
+    member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
+):  # fmt: skip
+    """Return the log likelihood with states and coefficients integrated out; leave L and L^-1 b.
+
+    ``cov`` is used up.
+    """
+    log_variance = state_innovations(
+        y, noise, observed, fixed, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps,
+        z, pz, v, mean,
+    )  # fmt: skip
+    cross_products(v, day, fixed.shape[1], flags, sizes, ones, s)
+    normal_equations(s, fixed.shape[1], member_index, member_value, spread, a, b)
+    half_log_det = factor(a, flags, sizes)
+    squared = solve_lower(a, b)
+    n_observed = 0
+    for t in range(observed.shape[0]):
+        n_observed += observed[t]
+    return -0.5 * (n_observed * LOG_2PI + log_variance + s[0, 0] - squared) - half_log_det
+
+
+@compiled
 def state_points(
     thetas, normals, layout, lags, y, poisson_var, observed, fixed, fixed_sd, day, group, n_groups,
     log_edges, log_views, log_size, member_index, member_value, mean_sd, start_var,
@@ -198,9 +221,6 @@ def state_points(
     noise = np.zeros(n)
     mine = fixed.copy()
     n_free = free_shares.shape[0]
-    n_observed = 0
-    for t in range(n):
-        n_observed += observed[t]
     for i in range(thetas.shape[0]):
         theta = thetas[i]
         prepare_posts(
@@ -216,16 +236,10 @@ def state_points(
         noise_var = 0.0 if ar1 else theta[layout[NOISE]] ** 2
         for t in range(n):
             noise[t] = noise_var + poisson_var[t]
-        log_variance = state_innovations(
+        log_likelihood[i] = collapse_states(
             y, noise, observed, mine, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps,
-            z, pz, v, mean,
+            z, pz, member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
         )  # fmt: skip
-        cross_products(v, day, p, flags, sizes, ones, s)
-        normal_equations(s, p, member_index, member_value, spread, a, b)
-        half_log_det = factor(a, flags, sizes)
-        squared = solve_lower(a, b)
-        whole = n_observed * LOG_2PI + log_variance + s[0, 0] - squared
-        log_likelihood[i] = -0.5 * whole - half_log_det
         if normals.shape[0] > 0:
             for k in range(q):
                 b[k] += normals[i, k]

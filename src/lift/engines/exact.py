@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from lift.data.campaign import Campaign
 from lift.engines._dual import dual_points
 from lift.engines._points import count_points, lognormal_points
+from lift.engines._state_counts import count_state_points
 from lift.engines._states import state_points
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.limits import require
 from lift.engines.sampling import EMPTY as EMPTY
 from lift.engines.sampling import sample
-from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.hyper import natural
 from lift.model.posterior import Posterior, assemble
@@ -48,7 +48,7 @@ LAYOUT = (
     "free_sd",
 )
 TRENDS = ("none", "damped", "linear")
-Form = Literal["primal", "dual", "states", "counts"]
+Form = Literal["primal", "dual", "states", "counts", "count_states"]
 POINTS_PER_TASK = 64
 
 
@@ -62,9 +62,9 @@ class ExactModel:
     arguments : tuple
         Arrays in the order that the kernels take them, from ``layout`` to ``start_var``.
     n_coefficients : int
-    form : "primal", "dual", "states" or "counts"
+    form : "primal", "dual", "states", "counts" or "count_states"
         Which kernel evaluates it: lognormal with fewer or with more coefficients than days, or
-        with states beside the level, or counts.
+        with states beside the level, or counts, without or with such states.
     start : ndarray, shape (n,)
         Where Newton's method starts on the log scale (counts).
     workers : int
@@ -80,7 +80,9 @@ class ExactModel:
     @property
     def n_normals(self) -> int:
         """Standard normal numbers that one draw of the coefficients takes."""
-        per_day = {"primal": 0, "dual": 2, "states": 0, "counts": 1}[self.form]
+        per_day = {"dual": 2, "counts": 1, "count_states": self.design.states.n_states + 1}.get(
+            self.form, 0
+        )
         return self.n_coefficients + per_day * len(self.design.dates)
 
     @property
@@ -91,7 +93,7 @@ class ExactModel:
     @property
     def weighs_draws(self) -> bool:
         """Whether a weight belongs to a draw of the coefficients too: with counts it does."""
-        return self.form == "counts"
+        return self.form in {"counts", "count_states"}
 
     def evaluate(self, z: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the log posterior density of points and a draw of the coefficients at each.
@@ -120,6 +122,8 @@ class ExactModel:
             out = (values[task], gammas[task] if wanted else EMPTY)
             if self.form == "counts":
                 count_points(*mine, self.start, *out)
+            elif self.form == "count_states":
+                count_state_points(*mine, *state_arguments(self.design), self.start, *out)
             elif self.form == "dual":
                 dual_points(*mine, *out)
             elif self.form == "states":
@@ -150,11 +154,6 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
     Returns
     -------
     ExactModel
-
-    Raises
-    ------
-    EngineError
-        If counts have states beside the level, or a free kernel.
     """
     posts = design.posts
     n_posts, n_groups = posts.membership.shape
@@ -174,12 +173,6 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
     mean_sd = np.concatenate([posts.group_sd, np.full(n_influencers, np.nan)])
     fixed = np.ascontiguousarray(design.fixed)
     counts = design.likelihood == "negative_binomial"
-    if counts and design.beyond_level:
-        raise EngineError(
-            f"the exact engine fits {design.beyond_level} to lognormal downloads only, found "
-            'counts (negative_binomial); switch it off, or set likelihood = "lognormal" if no day '
-            "is zero"
-        )
     scaled = (design.center,) if counts else ()
     level = () if counts else (design.poisson_variance,)
     arguments = (
@@ -207,7 +200,7 @@ def pack(design: Design, workers: int = 1) -> ExactModel:
         design=design,
         arguments=arguments,
         n_coefficients=n_coefficients,
-        form="counts" if counts else _cheapest_form(design, n_coefficients),
+        form=_cheapest_form(design, n_coefficients),
         start=_start(design) if counts else np.empty(0),
         workers=workers,
     )
@@ -275,6 +268,8 @@ def state_arguments(design: Design) -> tuple[object, ...]:
 
 def _cheapest_form(design: Design, n_coefficients: int) -> Form:
     """Return the form of the likelihood that takes the fewest floating-point operations."""
+    if design.likelihood == "negative_binomial":
+        return "count_states" if design.beyond_level else "counts"
     if design.beyond_level:
         return "states"
     n, n_posts = len(design.dates), len(design.posts.ids)

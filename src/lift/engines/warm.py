@@ -26,6 +26,7 @@ def warm() -> None:
         {"likelihood": "lognormal"},
         {"likelihood": "negative_binomial"},
         {"baseline": {"trend": "damped"}},
+        {"baseline": {"trend": "damped"}, "likelihood": "negative_binomial"},
     )
     for setting in settings:
         spec = ModelSpec.model_validate(setting)

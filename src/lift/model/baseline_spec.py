@@ -101,7 +101,8 @@ class BaselineSpec(Part):
         Rate of the exponential prior on ``week_step_sd`` (1/log unit).
     noise : "normal", "student_t" or "ar1"
         ``"ar1"``: the noise of a day is ``e_t = phi e_{t-1} + N(0, (1 - phi^2) noise_sd^2)``,
-        stationary with sd ``noise_sd``, beside the Poisson part of the variance.
+        stationary with sd ``noise_sd``, beside the Poisson part of the variance; counts are Poisson
+        about a mean that has this noise, and not overdispersed beside it.
         ``"student_t"``: the noise of a day is ``s_t`` times a Student t with ``noise_df`` degrees
         of freedom, scaled to variance one, so that ``noise_sd`` stays its sd and single odd days
         weigh less: ``eps_t ~ N(0, lambda_t s_t^2)`` with

@@ -112,16 +112,20 @@ def draw_downloads(design: Design, drawn: PriorDraw, rng: np.random.Generator) -
         If the mean of a count is above 9e18, which cannot be drawn.
     """
     noise_sd = drawn.values[design.position("noise_sd")]
-    if design.likelihood != "negative_binomial":
+    counts = design.likelihood == "negative_binomial"
+    if not counts or design.states.ar1:
         noise = noise_sd * np.sqrt(drawn.scales.noise) * rng.standard_normal(len(drawn.log_mean))
         if design.states.ar1:
             phi = float(drawn.values[design.position("noise_phi")])
             noise[1:] *= np.sqrt(1.0 - phi**2)
             noise = autoregression(noise, phi)
         outcome = drawn.log_mean + noise
-        return np.asarray(design.unit * outcome if design.linear else np.exp(outcome))
-    size = noise_sd**-2
-    rate = np.exp(drawn.log_mean) * rng.gamma(size, 1.0 / size, len(drawn.log_mean))
+        if not counts:
+            return np.asarray(design.unit * outcome if design.linear else np.exp(outcome))
+        rate = np.exp(outcome)
+    else:
+        size = noise_sd**-2
+        rate = np.exp(drawn.log_mean) * rng.gamma(size, 1.0 / size, len(drawn.log_mean))
     if rate.max() > MAX_MEAN_COUNT:
         raise EngineError(
             f"the mean of a count must be at most {MAX_MEAN_COUNT:g} to be drawn, found "

@@ -46,6 +46,12 @@ class StateDesign:
     week: bool = False
     controls: tuple[str, ...] = ()
 
+    @property
+    def n_states(self) -> int:
+        """Numbers that move in time, the level among them."""
+        n_walks = self.columns.shape[1] if self.columns.size else 0
+        return 1 + (self.trend != "none") + self.ar1 + n_walks
+
     def described(self) -> list[str]:
         """Return the settings of the specification that ask for further states."""
         parts = []
