@@ -16,6 +16,7 @@ import math
 import numpy as np
 
 from lift.engines._compile import compiled
+from lift.impact._interpolant import entry, node_weights, unpack
 from lift.impact._kernels import (
     LOG_2PI,
     collapse,
@@ -31,110 +32,9 @@ from lift.impact._kernels import (
 
 
 @compiled
-def pack(s, log_variance, mean, cov, out):
-    """Fill ``out`` with the lower triangle of ``s``, the log variance, ``mean`` and ``cov``."""
-    e = 0
-    for i in range(s.shape[0]):
-        for k in range(i + 1):
-            out[e] = s[i, k]
-            e += 1
-    out[e] = log_variance
-    e += 1
-    for i in range(mean.shape[0]):
-        for k in range(mean.shape[1]):
-            out[e] = mean[i, k]
-            e += 1
-    for i in range(cov.shape[0]):
-        for k in range(i + 1):
-            out[e] = cov[i, k]
-            e += 1
-
-
-@compiled
-def moments_at_nodes(log_ratios, columns, observed, duration, m, table):
-    """Fill ``table[:, node]`` with packed moments at each node."""
-    n, width = columns.shape
-    v = np.empty((n, width))
-    s = np.zeros((width, width))
-    mean = np.zeros((m, width))
-    cov = np.zeros((m, m))
-    packed = np.zeros(table.shape[0])
-    for i in range(log_ratios.shape[0]):
-        log_variance = moments(
-            columns, observed, np.exp(2.0 * log_ratios[i]), duration, v, s, mean, cov
-        )
-        pack(s, log_variance, mean, cov, packed)
-        table[:, i] = packed
-
-
-@compiled
-def node_weights(at, low, high, n_nodes, parts, out):
-    """Fill barycentric weights of a product of Chebyshev grids; return whether ``at`` is inside."""
-    total = 1
-    out[0] = 1.0
-    for axis in range(at.shape[0]):
-        count = n_nodes[axis]
-        x = (2.0 * at[axis] - low[axis] - high[axis]) / (high[axis] - low[axis])
-        if not -1.0 <= x <= 1.0:
-            return False
-        norm = 0.0
-        hit = -1
-        for i in range(count):
-            angle = (2.0 * i + 1.0) * math.pi / (2.0 * count)
-            gap = x - math.cos(angle)
-            if abs(gap) < 1e-14:
-                hit = i
-                break
-            parts[i] = math.sin(angle) / gap * (1.0 - 2.0 * (i % 2))
-            norm += parts[i]
-        for i in range(count):
-            if hit >= 0:
-                parts[i] = 1.0 if i == hit else 0.0
-            else:
-                parts[i] /= norm
-        for i in range(total - 1, -1, -1):
-            base = out[i]
-            for k in range(count - 1, -1, -1):
-                out[i * count + k] = base * parts[k]
-        total *= count
-    return True
-
-
-@compiled
-def entry(table, weights, row):
-    """Return one interpolated entry."""
-    total = 0.0
-    for i in range(weights.shape[0]):
-        total += table[row, i] * weights[i]
-    return total
-
-
-@compiled
-def interpolate_all(table, weights, s, mean, cov):
-    """Fill all moments from the interpolant; return the log variance."""
-    packed = np.dot(table, weights)
-    e = 0
-    for i in range(s.shape[0]):
-        for k in range(i + 1):
-            s[i, k] = packed[e]
-            e += 1
-    log_variance = packed[e]
-    e += 1
-    for i in range(mean.shape[0]):
-        for k in range(mean.shape[1]):
-            mean[i, k] = packed[e]
-            e += 1
-    for i in range(cov.shape[0]):
-        for k in range(i + 1):
-            cov[i, k] = packed[e]
-            e += 1
-    return log_variance
-
-
-@compiled
 def _log_given(
     log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var, precision,
-    shapes, rates, limits, table, low, high, n_nodes, parts, weights, small, small_precision,
+    shapes, rates, limits, grid, parts, weights, small, small_precision,
     every, ratios, a, b,
 ):  # fmt: skip
     """Return the log posterior density of hyperparameters given the set of controls."""
@@ -149,15 +49,15 @@ def _log_given(
     for i in range(n_used):
         for k in range(n_used):
             small_precision[i, k] = precision[used[i], used[k]]
-    if table.shape[1] > 0 and node_weights(at, low, high, n_nodes, parts, weights):
+    if grid.table.shape[1] > 0 and node_weights(at, grid, parts, weights):
         for i in range(size):
             row = i if i <= m else 1 + m + used[i - 1 - m]
             for k in range(i + 1):
                 column = k if k <= m else 1 + m + used[k - 1 - m]
-                high_index = max(row, column)
-                low_index = min(row, column)
-                small[i, k] = entry(table, weights, high_index * (high_index + 1) // 2 + low_index)
-        log_variance = entry(table, weights, width * (width + 1) // 2)
+                last = max(row, column)
+                place = last * (last + 1) // 2 + min(row, column)
+                small[i, k] = entry(grid.table, weights, place)
+        log_variance = entry(grid.table, weights, width * (width + 1) // 2)
         value += collapse(
             small[:size, :size], m, every, n_used, small_precision, variance, start_var, a, b
         )
@@ -224,7 +124,7 @@ def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchang
 @compiled
 def run_chain(
     rng, log_sd, inside, n_keep, n_sweeps, n_moves, n_exchanges, step, columns, observed, duration,
-    start_var, precision, log_odds, always, shapes, rates, limits, table, low, high, n_nodes,
+    start_var, precision, log_odds, always, shapes, rates, limits, grid,
     log_sds, coefficients, states,
 ):  # fmt: skip
     """Run ``n_keep`` times ``n_sweeps`` sweeps of ``n_moves`` moves; keep a draw after each.
@@ -239,7 +139,7 @@ def run_chain(
     n_observed = 0
     for t in range(n):
         n_observed += observed[t]
-    v = np.empty((n, width) if table.shape[1] == 0 else (1, 1))
+    v = np.empty((n, width) if grid.table.shape[1] == 0 else (1, 1))
     s = np.zeros((width, width))
     mean = np.zeros((m, width))
     cov = np.zeros((m, m))
@@ -255,8 +155,8 @@ def run_chain(
     drawn = np.zeros(m + p)
     normals = np.zeros(2 * m + p)
     used = np.zeros(p, dtype=np.int64)
-    parts = np.zeros(max(1, n_nodes.max()))
-    weights = np.zeros(max(1, table.shape[1]))
+    parts = np.zeros(grid.nodes.shape[1])
+    weights = np.zeros(max(1, grid.table.shape[1]))
     proposed = np.zeros(dim)
     accepted = 0
     for kept in range(n_keep):
@@ -264,8 +164,8 @@ def run_chain(
             variance = math.exp(2.0 * log_sd[0])
             ratios_of(log_sd, ratios)
             at = log_sd[1:] - log_sd[0]
-            if table.shape[1] > 0 and node_weights(at, low, high, n_nodes, parts, weights):
-                interpolate_all(table, weights, s, mean, cov)
+            if grid.table.shape[1] > 0 and node_weights(at, grid, parts, weights):
+                unpack(np.dot(grid.table, weights), s, mean, cov)
             else:
                 if v.shape[0] < n:
                     v = np.empty((n, width))
@@ -284,7 +184,7 @@ def run_chain(
                     n_used += 1
             current = _log_given(
                 log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var,
-                precision, shapes, rates, limits, table, low, high, n_nodes, parts, weights,
+                precision, shapes, rates, limits, grid, parts, weights,
                 small, small_precision, every, ratios, a, b,
             )  # fmt: skip
             for _ in range(n_moves):
@@ -296,7 +196,7 @@ def run_chain(
                         proposed[i] += step[i, k] * normals[k]
                 value = _log_given(
                     proposed, used, n_used, columns, observed, n_observed, duration, m, start_var,
-                    precision, shapes, rates, limits, table, low, high, n_nodes, parts, weights,
+                    precision, shapes, rates, limits, grid, parts, weights,
                     small, small_precision, every, ratios, a, b,
                 )  # fmt: skip
                 if math.log(rng.random()) < value - current:
@@ -306,8 +206,8 @@ def run_chain(
         variance = math.exp(2.0 * log_sd[0])
         ratios_of(log_sd, ratios)
         at = log_sd[1:] - log_sd[0]
-        if table.shape[1] > 0 and node_weights(at, low, high, n_nodes, parts, weights):
-            interpolate_all(table, weights, s, mean, cov)
+        if grid.table.shape[1] > 0 and node_weights(at, grid, parts, weights):
+            unpack(np.dot(grid.table, weights), s, mean, cov)
         else:
             if v.shape[0] < n:
                 v = np.empty((n, width))

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from lift.engines._compile import compiled
+from lift.impact._interpolant import node_weights, unpack
 from lift.impact._kernels import (
     LOG_2PI,
     collapse,
@@ -22,6 +23,9 @@ from lift.impact._kernels import (
     ratios_of,
     reduce_initial,
 )
+
+
+BLOCK = 64
 
 
 @compiled
@@ -54,14 +58,25 @@ def _sum_sets(s, m, always, free, log_odds, precision, variance, start_var, join
 
 
 @compiled
+def _interpolated(log_sds, grid, parts, weights, inside):
+    """Return packed moments of a block of points; ``inside`` says which lie in the box."""
+    for i in range(log_sds.shape[0]):
+        inside[i] = node_weights(log_sds[i, 1:] - log_sds[i, 0], grid, parts, weights[i])
+        if not inside[i]:
+            weights[i] = 0.0
+    return np.dot(weights[: log_sds.shape[0]], grid.table.T)
+
+
+@compiled
 def evaluate_points(
-    log_sds, normals, uniforms, columns, observed, duration, start_var, precision, log_odds,
+    log_sds, normals, uniforms, grid, columns, observed, duration, start_var, precision, log_odds,
     always, free, shapes, rates, limits, values, coefficients, states,
 ):  # fmt: skip
     """Fill the log posterior density at each point and, with ``normals``, one draw at each.
 
     ``normals`` has ``p + 2 m`` columns. ``coefficients`` (point, p) is zero for a control that is
-    left out; ``states`` (point, m) is the state after the last row.
+    left out; ``states`` (point, m) is the state after the last row. Moments come from the
+    interpolant ``grid`` where it reaches, a block of points at a time.
     """
     n, width = columns.shape
     m = states.shape[1]
@@ -69,6 +84,11 @@ def evaluate_points(
     n_observed = 0
     for t in range(n):
         n_observed += observed[t]
+    n_nodes = grid.table.shape[1]
+    parts = np.zeros(grid.nodes.shape[1])
+    weights = np.zeros((BLOCK, n_nodes))
+    inside = np.zeros(BLOCK, dtype=np.bool_)
+    packed = np.zeros((1, 1))
     v = np.empty((n, width))
     s = np.zeros((width, width))
     mean = np.zeros((m, width))
@@ -85,13 +105,18 @@ def evaluate_points(
     for i in range(always.shape[0]):
         used[i] = always[i]
     for i in range(log_sds.shape[0]):
+        if n_nodes > 0 and i % BLOCK == 0:
+            packed = _interpolated(log_sds[i : i + BLOCK], grid, parts, weights, inside)
         value = log_prior(log_sds[i], shapes, rates, limits)
         if value == -np.inf:
             values[i] = value
             continue
         ratios_of(log_sds[i], ratios)
         variance = math.exp(2.0 * log_sds[i, 0])
-        value -= 0.5 * moments(columns, observed, ratios, duration, v, s, mean, cov)
+        if n_nodes > 0 and inside[i % BLOCK]:
+            value -= 0.5 * unpack(packed[i % BLOCK], s, mean, cov)
+        else:
+            value -= 0.5 * moments(columns, observed, ratios, duration, v, s, mean, cov)
         value -= 0.5 * n_observed * (LOG_2PI + 2.0 * log_sds[i, 0])
         n_used = always.shape[0]
         if free.shape[0] > 0:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.impact._chain import moments_at_nodes, node_weights, run_chain
+from lift.impact._chain import run_chain
+from lift.impact._interpolant import no_interpolant
+from lift.impact.interpolant import interpolant_on
 from lift.impact.model import ImpactModel
 from lift.rng import stream
 
@@ -25,11 +25,6 @@ FIRST_STEPS = (0.05, 0.15, 0.5)
 # The box of the interpolant: the pilot's range and this many of its sds and logs beyond.
 BOX_SDS = 5.0
 BOX_MARGIN = 0.2
-# exp(-DIGITS) is the error the grid is sized for; the nearest singularity of the moments lies
-# half a pi off the real axis of the log ratios.
-DIGITS = 23.0
-MIN_NODES = 8
-ACCURACY = 1e-8
 
 
 class _Runner:
@@ -37,10 +32,7 @@ class _Runner:
 
     def __init__(self, model: ImpactModel) -> None:
         self.model = model
-        dim = len(model.start) - 1
-        self.table = np.empty((1, 0))
-        self.low, self.high = np.zeros(dim), np.ones(dim)
-        self.n_nodes = np.ones(dim, dtype=np.int64)
+        self.grid = no_interpolant(model.n_states)
 
     def run(
         self,
@@ -60,52 +52,16 @@ class _Runner:
             rng, log_sd, inside, n_keep, 1, n_moves, EXCHANGES, step, model.columns,
             model.observed, model.duration, model.prior.start_sd**2, model.prior.precision,
             model.log_odds, model.always, model.shapes, model.rates, np.log(model.prior.limits),
-            self.table, self.low, self.high, self.n_nodes, log_sds, coefficients, states,
+            self.grid, log_sds, coefficients, states,
         )  # fmt: skip
         return log_sds, coefficients, states, accepted
 
     def interpolate(self, log_sds: FloatArray, rng: np.random.Generator, n_sweeps: int) -> None:
-        """Tabulate the moments around the log ratios of the pilot, if that is cheaper.
-
-        The table is dropped where it misses the moments at random points of its box.
-        """
+        """Interpolate the moments around the log ratios of the pilot, if that is cheaper."""
         at = log_sds[:, 1:] - log_sds[:, :1]
         margin = BOX_SDS * at.std(axis=0) + BOX_MARGIN
         low, high = at.min(axis=0) - margin, at.max(axis=0) + margin
-        half = (high - low) / np.pi
-        rho = half**-1 + np.sqrt(1.0 + half**-2)
-        n_nodes = np.maximum(MIN_NODES, np.ceil(DIGITS / np.log(rho))).astype(np.int64)
-        if n_nodes.prod() > n_sweeps:
-            return
-        grids = [
-            lo + (hi - lo) * (1.0 + np.cos((2 * np.arange(n) + 1) * np.pi / (2 * n))) / 2.0
-            for lo, hi, n in zip(low, high, n_nodes, strict=True)
-        ]
-        table = self._moments(_product(grids))
-        probes = low + (high - low) * rng.random((3, len(low)))
-        truth = self._moments(probes)
-        weights = np.empty((len(probes), table.shape[1]))
-        for probe, row in zip(probes, weights, strict=True):
-            node_weights(probe, low, high, n_nodes, np.empty(n_nodes.max()), row)
-        found = table @ weights.T
-        scale = np.abs(truth).max(axis=1, keepdims=True)
-        if np.all(np.abs(found - truth) <= ACCURACY * np.maximum(scale, 1e-3)):
-            self.table, self.low, self.high, self.n_nodes = table, low, high, n_nodes
-
-    def _moments(self, log_ratios: FloatArray) -> FloatArray:
-        """Return packed moments at points (n, 1 or 2), one column per point."""
-        model = self.model
-        m, width = model.n_states, model.columns.shape[1]
-        n_entries = width * (width + 1) // 2 + 1 + m * width + m * (m + 1) // 2
-        table = np.empty((n_entries, len(log_ratios)))
-        moments_at_nodes(log_ratios, model.columns, model.observed, model.duration, m, table)
-        return table
-
-
-def _product(grids: Sequence[FloatArray]) -> FloatArray:
-    """Return all combinations of the grids' points, the last grid running fastest."""
-    mesh = np.meshgrid(*grids, indexing="ij")
-    return np.ascontiguousarray(np.stack([axis.ravel() for axis in mesh], axis=1))
+        self.grid = interpolant_on(self.model, low, high, rng, n_sweeps)
 
 
 def _step(log_sds: FloatArray) -> FloatArray:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.impact._points import evaluate_points
+from lift.impact._interpolant import Interpolant, no_interpolant
+from lift.impact._points import BLOCK, evaluate_points
 from lift.impact.prior import ImpactPrior
 
 FloatArray = NDArray[np.float64]
@@ -17,7 +19,11 @@ BoolArray = NDArray[np.bool_]
 
 # The season's sd has a nearly flat prior on the log scale: a search starts above its guess.
 SEASON_START = 0.5
+# Points are shared out to threads at least so many at a time and in at most so many tasks, where
+# the entries that all filters pass are more than threads cost.
 POINTS_PER_TASK = 128
+TASKS = 32
+SMALL = 2_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +77,23 @@ class ImpactModel:
         """Rates of the gamma priors of the precisions."""
         return self.prior.degrees / 2.0 * self.prior.guesses**2
 
+    @cached_property
+    def arguments(self) -> tuple[object, ...]:
+        """What the compiled kernel takes of a model, in its order."""
+        return (
+            self.columns,
+            self.observed,
+            self.duration,
+            self.prior.start_sd**2,
+            self.prior.precision,
+            self.log_odds,
+            np.flatnonzero(self.always),
+            np.flatnonzero(~self.always),
+            self.shapes,
+            self.rates,
+            np.log(self.prior.limits),
+        )
+
     @property
     def start(self) -> FloatArray:
         """Log sds at which a search may start."""
@@ -110,7 +133,10 @@ def pack_model(
 
 
 def evaluate(
-    model: ImpactModel, log_sds: FloatArray, rng: np.random.Generator | None = None
+    model: ImpactModel,
+    log_sds: FloatArray,
+    rng: np.random.Generator | None = None,
+    grid: Interpolant | None = None,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return log posterior densities with all sets of controls summed and, given ``rng``, draws.
 
@@ -119,6 +145,8 @@ def evaluate(
     model : ImpactModel
     log_sds : ndarray, shape (n, 2 or 3)
     rng : Generator, optional
+    grid : Interpolant, optional
+        Where moments come from; computed at every point where it is left out.
 
     Returns
     -------
@@ -133,20 +161,21 @@ def evaluate(
     states = np.zeros((n, m))
     normals = np.empty((0, 0)) if rng is None else rng.standard_normal((n, p + 2 * m))
     uniforms = np.empty(0) if rng is None else rng.random(n)
+    grid = no_interpolant(model.n_states) if grid is None else grid
+    log_sds = np.ascontiguousarray(log_sds)
 
     def run(task: slice) -> None:
         evaluate_points(
-            log_sds[task], normals[task], uniforms[task], model.columns, model.observed,
-            model.duration, model.prior.start_sd**2, model.prior.precision, model.log_odds,
-            np.flatnonzero(model.always), np.flatnonzero(~model.always), model.shapes,
-            model.rates, np.log(model.prior.limits), values[task], coefficients[task],
-            states[task],
+            log_sds[task], normals[task], uniforms[task], grid, *model.arguments, values[task],
+            coefficients[task], states[task],
         )  # fmt: skip
 
-    # points are independent: the result does not depend on who computes them
-    tasks = [slice(i, i + POINTS_PER_TASK) for i in range(0, n, POINTS_PER_TASK)]
-    if len(tasks) == 1:
-        run(tasks[0])
+    # points are independent and tasks end where blocks of points end: the result does not depend
+    # on who computes them
+    each = max(POINTS_PER_TASK, -(-n // (TASKS * BLOCK)) * BLOCK)
+    tasks = [slice(i, i + each) for i in range(0, n, each)]
+    if n * model.columns.size < SMALL or len(tasks) == 1:
+        run(slice(0, n))
     else:
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             list(pool.map(run, tasks))

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from lift.engines.importance import Weighted, integrate
+from lift.engines.importance import GOOD_K, Weighted, integrate
 from lift.errors import DiagnosticsError
+from lift.impact.cells import find_cells, weighted_points
 from lift.impact.chain import sample_chains
-from lift.impact.coordinates import coordinates_of
-from lift.impact.model import ImpactModel, evaluate
+from lift.impact.density import density_of
+from lift.impact.model import ImpactModel
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
@@ -92,16 +93,15 @@ def sample(model: ImpactModel, *, n_draws: int, n_chains: int, seed: int) -> Imp
 
 def _integrated(model: ImpactModel, n_draws: int, n_chains: int, seed: int) -> ImpactDraws:
     """Return draws by importance sampling over the log sds."""
-    scale = coordinates_of(model)
-
-    def target(z: FloatArray) -> FloatArray:
-        return evaluate(model, scale.log_sds(z))[0] + scale.log_jacobian(z)
-
-    def draw(z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        values, coefficients, states = evaluate(model, scale.log_sds(z), rng)
-        return values + scale.log_jacobian(z), np.concatenate([coefficients, states], axis=1)
-
-    found = integrate(target, draw, scale.dim, n_draws=n_draws, n_chains=n_chains, seed=seed)
+    density = density_of(model)
+    found = None
+    if cells := find_cells(density, n_draws, seed):
+        density = cells[1]
+        found = weighted_points(*cells, n_draws=n_draws, n_chains=n_chains, seed=seed)
+    if found is None or found.k > GOOD_K:
+        found = integrate(
+            density.log, density.draw, density.dim, n_draws=n_draws, n_chains=n_chains, seed=seed
+        )
     if not found.k < BAD_K:
         raise DiagnosticsError(
             f"the importance weights of the hyperparameters have Pareto k {found.k:.2f}; above "
@@ -109,10 +109,10 @@ def _integrated(model: ImpactModel, n_draws: int, n_chains: int, seed: int) -> I
         )
     points, extras, again = _resampled(found, n_draws // n_chains, seed)
     if again.any():
-        extras[again] = draw(points[again], stream(seed, "impact", "repeats"))[1]
+        extras[again] = density.draw(points[again], stream(seed, "impact", "repeats"))[1]
     p = model.n_controls
     return ImpactDraws(
-        log_sds=scale.log_sds(points),
+        log_sds=density.scale.log_sds(points),
         coefficients=extras[..., :p],
         states=extras[..., p:],
         method="importance",

@@ -1,0 +1,154 @@
+"""Compiled moments at Chebyshev nodes of the log variance ratios, and between them.
+
+The moments depend on the two variance ratios alone. Barycentric weights of a product of Chebyshev
+grids (Berrut & Trefethen 2004, doi:10.1137/S0036144502417715) turn those at the nodes into those at
+any point of the box.
+"""
+
+# Types come from numba, from the arrays that the functions are called with.
+# mypy: allow-untyped-defs, allow-untyped-calls
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lift.engines._compile import compiled
+from lift.impact._kernels import moments
+
+
+class Interpolant(NamedTuple):
+    """Moments at nodes, ready for the compiled kernels.
+
+    Attributes
+    ----------
+    table : ndarray, shape (entries, nodes)
+        Packed moments at each node; without nodes there is no interpolant.
+    low, high : ndarray, shape (axes,)
+        The box of log ratios.
+    n_nodes : ndarray of int, shape (axes,)
+    nodes, slopes : ndarray, shape (axes, largest n_nodes)
+        Nodes on (-1, 1) and their barycentric weights.
+    """
+
+    table: Any
+    low: Any
+    high: Any
+    n_nodes: Any
+    nodes: Any
+    slopes: Any
+
+
+def no_interpolant(n_states: int) -> Interpolant:
+    """Return an interpolant without nodes: moments are computed at every point."""
+    dim = min(n_states, 2)
+    return Interpolant(
+        table=np.empty((1, 0)),
+        low=np.zeros(dim),
+        high=np.ones(dim),
+        n_nodes=np.ones(dim, dtype=np.int64),
+        nodes=np.zeros((dim, 1)),
+        slopes=np.ones((dim, 1)),
+    )
+
+
+@compiled
+def pack(s, log_variance, mean, cov, out):
+    """Fill ``out`` with the lower triangle of ``s``, the log variance, ``mean`` and ``cov``."""
+    e = 0
+    for i in range(s.shape[0]):
+        for k in range(i + 1):
+            out[e] = s[i, k]
+            e += 1
+    out[e] = log_variance
+    e += 1
+    for i in range(mean.shape[0]):
+        for k in range(mean.shape[1]):
+            out[e] = mean[i, k]
+            e += 1
+    for i in range(cov.shape[0]):
+        for k in range(i + 1):
+            out[e] = cov[i, k]
+            e += 1
+
+
+@compiled
+def unpack(packed, s, mean, cov):
+    """Fill the moments from ``packed``, as ``pack`` left them; return the log variance."""
+    e = 0
+    for i in range(s.shape[0]):
+        for k in range(i + 1):
+            s[i, k] = packed[e]
+            e += 1
+    log_variance = packed[e]
+    e += 1
+    for i in range(mean.shape[0]):
+        for k in range(mean.shape[1]):
+            mean[i, k] = packed[e]
+            e += 1
+    for i in range(cov.shape[0]):
+        for k in range(i + 1):
+            cov[i, k] = packed[e]
+            e += 1
+    return log_variance
+
+
+@compiled
+def moments_at_nodes(log_ratios, columns, observed, duration, m, table):
+    """Fill ``table[:, node]`` with packed moments at each node."""
+    n, width = columns.shape
+    v = np.empty((n, width))
+    s = np.zeros((width, width))
+    mean = np.zeros((m, width))
+    cov = np.zeros((m, m))
+    packed = np.zeros(table.shape[0])
+    for i in range(log_ratios.shape[0]):
+        log_variance = moments(
+            columns, observed, np.exp(2.0 * log_ratios[i]), duration, v, s, mean, cov
+        )
+        pack(s, log_variance, mean, cov, packed)
+        table[:, i] = packed
+
+
+@compiled
+def node_weights(at, grid, parts, out):
+    """Fill the weights of all nodes at a point; return whether it lies in the box."""
+    total = 1
+    out[0] = 1.0
+    for axis in range(at.shape[0]):
+        count = grid.n_nodes[axis]
+        low = grid.low[axis]
+        high = grid.high[axis]
+        x = (2.0 * at[axis] - low - high) / (high - low)
+        if not -1.0 <= x <= 1.0:
+            return False
+        norm = 0.0
+        hit = -1
+        for i in range(count):
+            gap = x - grid.nodes[axis, i]
+            if abs(gap) < 1e-14:
+                hit = i
+                break
+            parts[i] = grid.slopes[axis, i] / gap
+            norm += parts[i]
+        for i in range(count):
+            if hit >= 0:
+                parts[i] = 1.0 if i == hit else 0.0
+            else:
+                parts[i] /= norm
+        for i in range(total - 1, -1, -1):
+            base = out[i]
+            for k in range(count - 1, -1, -1):
+                out[i * count + k] = base * parts[k]
+        total *= count
+    return True
+
+
+@compiled
+def entry(table, weights, row):
+    """Return one interpolated entry."""
+    total = 0.0
+    for i in range(weights.shape[0]):
+        total += table[row, i] * weights[i]
+    return total

@@ -1,0 +1,321 @@
+"""Hyperparameters on a grid: where their density is, in cells, and points that fall into them.
+
+With two or three hyperparameters the log density is tabulated on a grid that holds it and
+interpolated to the midpoints of smaller cells. Points are spread over the cells by their shares,
+uniformly within each, and weighted by the density over what they were drawn from: importance
+sampling whose proposal is the density itself, but for its change within a cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.engines.importance import Weighted, effective_size
+from lift.engines.pareto import pareto_k
+from lift.impact.density import Density
+from lift.rng import stream
+
+FloatArray = NDArray[np.float64]
+
+# Points of the grid along each axis of two and of three hyperparameters, and cells for each point.
+N_GRID = {2: 16, 3: 10}
+N_CUTS = {2: 2, 3: 3}
+# Axes are first looked along so far from the mode, in rough sds, at so many points ...
+REACH = 8.0
+N_ALONG = 33
+# ... and the grid is stretched until the density on its edge lies so many logs below the largest.
+DEPTH = 18.0
+STRETCH = 0.15
+MAX_ROUNDS = 12
+# A grid of which the density fills less than this share of an axis is shrunk.
+MIN_FILLED = 0.5
+# Deeper than this the log density is not followed.
+FLOOR = 40.0
+NEWTON_STEPS = 20
+DIFFERENCE = 0.05
+MAX_STEP = 3.0
+NEAR = 0.1
+RIDGE = 1e-12
+# Points drawn for 100 draws that are asked for; batches until these are reached.
+SPARE = 106
+MAX_BATCHES = 6
+MIN_POINTS = 32
+MIN_EFFICIENCY = 0.4
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Cells and their shares of a density.
+
+    Attributes
+    ----------
+    corners, widths : ndarray, shape (cell, d)
+        Their lowest corners and their sizes, in units of ``axes`` from ``centre``.
+    shares : ndarray, shape (cell,)
+        They sum to one.
+    centre : ndarray, shape (d,)
+    axes : ndarray, shape (d, d)
+        Lower triangular; a unit step along axis i is ``axes[:, i]``.
+    """
+
+    corners: FloatArray
+    widths: FloatArray
+    shares: FloatArray
+    centre: FloatArray
+    axes: FloatArray
+
+    @cached_property
+    def log_densities(self) -> FloatArray:
+        """Log density that points of each cell are drawn from."""
+        logs = np.log(self.shares) - np.log(self.widths).sum(axis=1)
+        return np.asarray(logs - np.log(np.diag(self.axes)).sum())
+
+    def points(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """Return ``n`` points (n, d) and the logs of the density they were drawn from.
+
+        Systematic over the cells: each receives its share of the points, rounded up or down.
+        """
+        at = (np.arange(n) + rng.random()) / n
+        index = np.minimum(np.searchsorted(np.cumsum(self.shares), at), len(self.shares) - 1)
+        inside = rng.random((n, self.corners.shape[1]))
+        inside *= self.widths[index]
+        inside += self.corners[index]
+        return self.centre + inside @ self.axes.T, self.log_densities[index]
+
+
+def find_cells(density: Density, n_points: int, seed: int) -> tuple[Cells, Density] | None:
+    """Return the cells that hold a density, and the density in the form to use in them.
+
+    Parameters
+    ----------
+    density : Density
+        Of two or three hyperparameters.
+    n_points : int
+        Points at which the density will be asked for.
+    seed : int
+        Root seed.
+
+    Returns
+    -------
+    tuple of Cells and Density, or None
+        None where no grid of reasonable size holds the density.
+    """
+    dim = density.dim
+    centre, axes = _mode(density)
+    low, high = np.full(dim, -REACH), np.full(dim, REACH)
+    closed = False
+    for _ in range(MAX_ROUNDS):
+        z, at, logs = _along(density, centre, axes, low, high)
+        low, high, closed = _ends(logs, at)
+        if closed:
+            break
+    if not closed:
+        return None
+    rng = stream(seed, "impact", "probes")
+    near = z[logs.ravel() > logs.max() - DEPTH]
+    density = density.focused(near, rng, n_points + N_GRID[dim] ** dim)
+    for _ in range(MAX_ROUNDS):
+        _, at, logs = _along(density, centre, axes, low, high)
+        edges, middles = _divided(at, logs, N_GRID[dim], N_CUTS[dim])
+        mesh = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1)
+        logs = density.log(centre + mesh.reshape(-1, dim) @ axes.T).reshape(mesh.shape[:-1])
+        others = [tuple(k for k in range(dim) if k != axis) for axis in range(dim)]
+        profiles = np.stack([logs.max(axis=own) for own in others])
+        open_low, open_high = (profiles[:, [0, -1]] > logs.max() - DEPTH).T
+        if not (open_low | open_high).any():
+            return _cut(logs - logs.max(), edges, centre, axes), density
+        stretch = STRETCH * (high - low)
+        low, high = low - stretch * open_low, high + stretch * open_high
+    return None
+
+
+def _along(
+    density: Density, centre: FloatArray, axes: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return points along each axis, their places (axis, point) on it, and their log densities."""
+    dim = density.dim
+    at = np.linspace(low, high, N_ALONG, axis=1)
+    places = np.zeros((dim, N_ALONG, dim))
+    for axis in range(dim):
+        places[axis, :, axis] = at[axis]
+    z = centre + places.reshape(-1, dim) @ axes.T
+    return z, at, density.log(z).reshape(dim, N_ALONG)
+
+
+def _ends(logs: FloatArray, at: FloatArray) -> tuple[FloatArray, FloatArray, bool]:
+    """Return where profiles (axis, point) of a density end, and whether they end well inside.
+
+    Where they do not the ends lie further out.
+    """
+    n = at.shape[1]
+    matters = logs > logs.max() - DEPTH
+    first, last = matters.argmax(axis=1), n - 1 - matters[:, ::-1].argmax(axis=1)
+    rows = np.arange(len(at))
+    stretch = STRETCH * (at[:, -1] - at[:, 0])
+    low = np.where(first > 0, at[rows, np.maximum(first - 1, 0)], at[:, 0] - stretch)
+    high = np.where(last < n - 1, at[rows, np.minimum(last + 1, n - 1)], at[:, -1] + stretch)
+    closed = (first > 0).all() and (last < n - 1).all() and (last - first > MIN_FILLED * n).all()
+    return low, high, bool(closed)
+
+
+def _divided(
+    at: FloatArray, logs: FloatArray, count: int, cuts: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return edges of cells along each axis and the middles of groups of ``cuts`` cells.
+
+    Half of the cells have one size; the others lie where a density changes most within a cell: the
+    variance of the weights is least where sizes go with ``(density slope^2)^(-1/3)``.
+
+    Parameters
+    ----------
+    at, logs : ndarray, shape (axis, point)
+        Places along each axis and the log density there.
+    count, cuts : int
+
+    Returns
+    -------
+    edges : ndarray, shape (axis, count * cuts + 1)
+    middles : ndarray, shape (axis, count)
+    """
+    edges, middles = [], []
+    for own, values in zip(at, logs - logs.max(), strict=True):
+        step = own[1] - own[0]
+        held = np.maximum(values, -FLOOR)
+        density = np.exp(held)
+        mean = (density @ own) / density.sum()
+        curvature = density.sum() / (density @ (own - mean) ** 2 + RIDGE)
+        rate = np.cbrt(density * (np.gradient(held, step) ** 2 + curvature))
+        rate = rate / rate.sum() + 1.0 / len(own)
+        place = np.append(0.0, np.cumsum((rate[1:] + rate[:-1]) / 2.0))
+        place /= place[-1]
+        edges.append(np.interp(np.linspace(0.0, 1.0, count * cuts + 1), place, own))
+        middles.append(np.interp((np.arange(count) + 0.5) / count, place, own))
+    return np.stack(edges), np.stack(middles)
+
+
+def _cut(logs: FloatArray, edges: FloatArray, centre: FloatArray, axes: FloatArray) -> Cells:
+    """Return cells smaller than those of a grid, their log density interpolated."""
+    dim, count = logs.ndim, logs.shape[0]
+    fine = np.maximum(logs, -FLOOR)
+    onto = _cubic(count, (edges.shape[1] - 1) // count)
+    for axis in range(dim):
+        fine = np.moveaxis(np.tensordot(onto, fine, axes=(1, axis)), 0, axis)
+    kept = fine > -FLOOR / 2.0
+    where = np.nonzero(kept)
+    corners = np.stack([edges[axis, index] for axis, index in enumerate(where)], axis=1)
+    widths = np.stack([np.diff(edges[axis])[index] for axis, index in enumerate(where)], axis=1)
+    shares = np.exp(fine[kept]) * widths.prod(axis=1)
+    return Cells(corners, widths, shares / shares.sum(), centre, axes)
+
+
+def _cubic(count: int, cuts: int) -> FloatArray:
+    """Return the matrix of cubic interpolation from the middles of cells to those of their parts.
+
+    Shape (count * cuts, count); through the four nearest middles.
+    """
+    at = (np.arange(count * cuts) + 0.5) / cuts - 0.5
+    first = np.clip(np.floor(at).astype(int) - 1, 0, count - 4)
+    out = np.zeros((len(at), count))
+    for i in range(4):
+        weight = np.ones(len(at))
+        for k in range(4):
+            if k != i:
+                weight *= (at - first - k) / (i - k)
+        out[np.arange(len(at)), first + i] = weight
+    return out
+
+
+def weighted_points(
+    cells: Cells, density: Density, *, n_draws: int, n_chains: int, seed: int
+) -> Weighted | None:
+    """Return points of the cells, weighted by the density.
+
+    Parameters
+    ----------
+    cells : Cells
+    density : Density
+    n_draws : int
+        Effective sample size to reach, over all chains.
+    n_chains : int
+    seed : int
+        Root seed.
+
+    Returns
+    -------
+    Weighted or None
+        None where the points are worth too little: the cells do not resolve the density.
+    """
+    dim = density.dim
+    points, logs, extras = [], [], []
+    size = -(-SPARE * n_draws // (100 * n_chains))
+    for batch in range(MAX_BATCHES):
+        drawn = [
+            cells.points(size, stream(seed, "impact", "cells", f"chain {chain}", f"batch {batch}"))
+            for chain in range(n_chains)
+        ]
+        fresh = np.stack([z for z, _ in drawn])
+        rng = stream(seed, "impact", "coefficients", f"batch {batch}")
+        values, more = density.draw(fresh.reshape(-1, dim), rng)
+        values = np.where(np.isfinite(values), values, -np.inf).reshape(n_chains, size)
+        points.append(fresh)
+        logs.append(values - np.stack([log_density for _, log_density in drawn]))
+        extras.append(more.reshape(n_chains, size, -1))
+        pooled = np.concatenate(logs, axis=1)
+        ess = effective_size(pooled.ravel())
+        if ess < MIN_EFFICIENCY * pooled.size:
+            return None
+        if ess >= n_draws:
+            break
+        size = int((n_draws - ess) / ess * pooled.size * SPARE / 100 / n_chains) + MIN_POINTS
+    return Weighted(
+        points=np.concatenate(points, axis=1),
+        log_weights=pooled,
+        extras=np.concatenate(extras, axis=1),
+        ess=ess,
+        k=pareto_k(pooled.ravel()),
+        n_evaluations=pooled.size,
+        net_used=False,
+    )
+
+
+def _mode(density: Density) -> tuple[FloatArray, FloatArray]:
+    """Return about the mode and a lower Cholesky factor of about the covariance there.
+
+    Newton's method on finite differences; a grid is laid around it, so that neither need be exact.
+    """
+    dim = density.dim
+    eye = DIFFERENCE * np.eye(dim)
+    rows, columns = np.tril_indices(dim, -1)
+    pairs = eye[rows] + eye[columns]
+    stencil = np.concatenate([np.zeros((1, dim)), eye, -eye, pairs, -pairs])
+    z, variances, vectors = np.zeros(dim), np.ones(dim), np.eye(dim)
+    for _ in range(NEWTON_STEPS):
+        values = density.log(z + stencil)
+        if not np.isfinite(values).all():
+            break
+        middle, plus, minus = values[0], values[1 : dim + 1], values[dim + 1 : 2 * dim + 1]
+        both = values[2 * dim + 1 :].reshape(2, -1).sum(axis=0)
+        curvature = np.diag(plus + minus - 2.0 * middle)
+        alone = (plus + minus)[rows] + (plus + minus)[columns]
+        curvature[rows, columns] = curvature[columns, rows] = (both - alone + 2.0 * middle) / 2.0
+        eigenvalues, vectors = np.linalg.eigh(-curvature / DIFFERENCE**2)
+        # where the density is hardly curved a step is a long one, not one without end
+        variances = 1.0 / np.maximum(eigenvalues, 0.05)
+        step = vectors @ (variances * (vectors.T @ (plus - minus))) / (2.0 * DIFFERENCE)
+        step *= min(1.0, MAX_STEP / max(float(np.abs(step).max()), 1e-300))
+        if np.abs((vectors.T @ step) / np.sqrt(variances)).max() < NEAR:
+            break
+        z = _improved(density, z, step, float(middle))
+    return z, np.linalg.cholesky((vectors * variances) @ vectors.T)
+
+
+def _improved(density: Density, z: FloatArray, step: FloatArray, value: float) -> FloatArray:
+    """Return the best of some points along a step; ``z`` where none is better."""
+    tried = z + step * np.array([1.0, 0.5, 0.2, 0.04])[:, None]
+    values = density.log(tried)
+    best = int(values.argmax())
+    return np.asarray(tried[best]) if values[best] > value else z

@@ -1,0 +1,71 @@
+"""The posterior density of the hyperparameters, on coordinates in which it is near normal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.impact._interpolant import Interpolant, no_interpolant
+from lift.impact.coordinates import Coordinates, coordinates_of
+from lift.impact.interpolant import interpolant_on
+from lift.impact.model import ImpactModel, evaluate
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """A model as a density over two or three coordinates, coefficients and states out.
+
+    Attributes
+    ----------
+    model : ImpactModel
+    scale : Coordinates
+        Log sds at coordinates.
+    grid : Interpolant
+        Where the moments come from.
+    """
+
+    model: ImpactModel
+    scale: Coordinates
+    grid: Interpolant
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates."""
+        return self.scale.dim
+
+    def log(self, z: FloatArray) -> FloatArray:
+        """Return log densities at points (n, d); -inf where there is none."""
+        values = evaluate(self.model, self.scale.log_sds(z), grid=self.grid)[0]
+        values += self.scale.log_jacobian(z)
+        return np.where(np.isfinite(values), values, -np.inf)
+
+    def draw(self, z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+        """Return log densities at points, and a draw of coefficients and last states at each."""
+        log_sds = self.scale.log_sds(z)
+        values, coefficients, states = evaluate(self.model, log_sds, rng, self.grid)
+        return values + self.scale.log_jacobian(z), np.concatenate([coefficients, states], axis=1)
+
+    def focused(self, z: FloatArray, rng: np.random.Generator, n_points: int) -> Density:
+        """Return the density with moments interpolated around points ``z``, if that is cheaper.
+
+        Parameters
+        ----------
+        z : ndarray, shape (n, d)
+        rng : Generator
+            Picks the points at which the interpolant is held against the moments.
+        n_points : int
+            Points at which the density will be asked for.
+        """
+        log_sds = self.scale.log_sds(z)
+        at = log_sds[:, 1:] - log_sds[:, :1]
+        grid = interpolant_on(self.model, at.min(axis=0), at.max(axis=0), rng, n_points)
+        return replace(self, grid=grid)
+
+
+def density_of(model: ImpactModel) -> Density:
+    """Return the density of a model's hyperparameters."""
+    return Density(model, coordinates_of(model), no_interpolant(model.n_states))
