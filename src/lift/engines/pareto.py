@@ -52,7 +52,9 @@ def _shape(tail: FloatArray) -> float:
     grid += 1.0 / tail[-1]
     shapes = np.log1p(-grid[:, None] * tail).mean(axis=1)
     profile = n * (np.log(-grid / shapes) - shapes - 1.0)
-    weights = 1.0 / np.exp(profile - profile[:, None]).sum(axis=1)
+    # a candidate far below another overflows, and has no weight
+    with np.errstate(over="ignore"):
+        weights = 1.0 / np.exp(profile - profile[:, None]).sum(axis=1)
     kept = weights >= 10 * np.finfo(np.float64).eps
     weights = weights[kept] / weights[kept].sum()
     best = float((grid[kept] * weights).sum())

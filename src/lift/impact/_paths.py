@@ -37,6 +37,29 @@ def forward(states, sds, first, duration, normals, out):
 
 
 @compiled
+def sum_loads(weights, first, duration, of_states, of_shocks):
+    """Fill what the weighted sum of the rows of ``forward`` takes of its states and shocks.
+
+    ``of_states`` (m,) must hold zeros; ``of_shocks`` (1 or 2, row) is for shocks of sd one.
+    """
+    m = of_states.shape[0]
+    for h in range(weights.shape[0] - 1, -1, -1):
+        now = 1 + ((first + h) // duration) % (m - 1) if m > 1 else 0
+        of_shocks[0, h] = of_states[0]
+        if m > 1:
+            of_shocks[1, h] = 0.0
+            if (first + h + 1) % duration == 0:
+                ahead = now + 1 if now + 1 < m else 1
+                fed = of_states[ahead]
+                of_shocks[1, h] = fed
+                of_states[ahead] = 0.0
+                for k in range(1, m):
+                    of_states[k] -= fed
+            of_states[now] += weights[h]
+        of_states[0] += weights[h]
+
+
+@compiled
 def smooth(
     outcome, observed, regression, log_sds, start_sd, duration, starts, normals, out
 ):  # fmt: skip

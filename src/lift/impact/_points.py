@@ -24,7 +24,6 @@ from lift.impact._kernels import (
     reduce_initial,
 )
 
-
 BLOCK = 64
 
 

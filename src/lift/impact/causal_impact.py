@@ -16,7 +16,7 @@ from lift.impact.periods import Intervention, Period, read_intervention
 from lift.impact.settings import ImpactSettings, settings_from
 from lift.impact.tables import (
     convergence_table,
-    post_draws,
+    post_outcome,
     posterior_dataset,
     series_table,
     summary_table,
@@ -38,11 +38,6 @@ class ImpactResult:
     summary_data : DataFrame
         Rows Average and Cumulative; columns as in R: Actual, Pred, AbsEffect, RelEffect with
         .lower, .upper and .sd, alpha, p.
-    posterior : Dataset
-        Draws, dims (chain, draw[, control]): sigma_obs, sigma_level, sigma_season, coefficient,
-        inclusion, cumulative_effect.
-    convergence : DataFrame
-        R-hat, effective draws and Monte Carlo error of the cumulative effect and the sds.
     notes : tuple of str
         What is allowed in the data but worth knowing.
     rows : Intervention
@@ -54,8 +49,6 @@ class ImpactResult:
     """
 
     summary_data: pd.DataFrame
-    posterior: xr.Dataset
-    convergence: pd.DataFrame
     notes: tuple[str, ...]
     rows: Intervention
     fitted: ImpactFit
@@ -66,6 +59,19 @@ class ImpactResult:
     def p_value(self) -> float:
         """The smaller tail of the predicted sums beyond the actual one; at most about a half."""
         return float(self.summary_data["p"].iloc[0])
+
+    @cached_property
+    def posterior(self) -> xr.Dataset:
+        """Draws, dims (chain, draw[, control]).
+
+        sigma_obs, sigma_level, sigma_season, coefficient, inclusion, cumulative_effect.
+        """
+        return posterior_dataset(self.rows, self.fitted)
+
+    @cached_property
+    def convergence(self) -> pd.DataFrame:
+        """R-hat, effective draws and Monte Carlo error of the cumulative effect and the sds."""
+        return convergence_table(self.posterior)
 
     @cached_property
     def inferences(self) -> pd.DataFrame:
@@ -205,21 +211,20 @@ def CausalImpact(
     if problems:
         raise InputError(problems)
     fitted = fit(rows, settings, seed)
-    actual, expected, predicted = post_draws(rows, fitted)
-    posterior = posterior_dataset(rows, fitted)
-    convergence = convergence_table(posterior)
-    if not (worst := float(convergence["r_hat"].max())) < BAD_R_HAT:
-        raise DiagnosticsError(
-            f"the chains disagree (largest R-hat {worst:.3f}, must be below {BAD_R_HAT}); ask for "
-            "more draws (niter)"
-        )
-    return ImpactResult(
-        summary_data=summary_table(actual, expected, predicted, alpha),
-        posterior=posterior,
-        convergence=convergence,
+    result = ImpactResult(
+        summary_data=summary_table(post_outcome(rows), *fitted.ahead.sums, alpha),
         notes=rows.remarks,
         rows=rows,
         fitted=fitted,
         settings=settings,
         alpha=float(alpha),
     )
+    # draws by importance sampling are independent: what must hold of them is that of the weights
+    if fitted.draws.method == "chain":
+        worst = float(result.convergence["r_hat"].max())
+        if not worst < BAD_R_HAT:
+            raise DiagnosticsError(
+                f"the chains disagree (largest R-hat {worst:.3f}, must be below {BAD_R_HAT}); ask "
+                "for more draws (niter)"
+            )
+    return result

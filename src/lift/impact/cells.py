@@ -13,8 +13,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter
 
-from lift.engines.importance import Weighted, effective_size
+from lift.engines.importance import Weighted
 from lift.engines.pareto import pareto_k
 from lift.impact.density import Density
 from lift.rng import stream
@@ -22,19 +23,27 @@ from lift.rng import stream
 FloatArray = NDArray[np.float64]
 
 # Points of the grid along each axis of two and of three hyperparameters, and cells for each point.
-N_GRID = {2: 16, 3: 10}
+N_GRID = {2: 16, 3: 12}
 N_CUTS = {2: 2, 3: 3}
 # Axes are first looked along so far from the mode, in rough sds, at so many points ...
 REACH = 8.0
 N_ALONG = 33
-# ... and the grid is stretched until the density on its edge lies so many logs below the largest.
+# ... until the density lies so many logs below the largest; then the grid is stretched until that
+# holds of all the outermost points, by fewer logs: about 1e-6 of the mass is left outside.
 DEPTH = 18.0
-STRETCH = 0.15
+EDGE_DEPTH = 12.0
+STRETCH = 0.25
+MARGIN = 0.1
 MAX_ROUNDS = 12
 # A grid of which the density fills less than this share of an axis is shrunk.
 MIN_FILLED = 0.5
 # Deeper than this the log density is not followed.
 FLOOR = 40.0
+# Beside a point of the grid it is held to be at most so many logs lower.
+STEEP = 4.0
+# The search for the mode starts at the best of these, in coordinates of noise, level and season: a
+# wandering outcome may be noise or level, and either is a mode.
+STARTS = ((-20.0, -10.0, -4.0, 0.0, 2.0), (-4.0, 0.0, 5.0, 10.0, 20.0), (-1.0, 0.5))
 NEWTON_STEPS = 20
 DIFFERENCE = 0.05
 MAX_STEP = 3.0
@@ -115,6 +124,8 @@ def find_cells(density: Density, n_points: int, seed: int) -> tuple[Cells, Densi
             break
     if not closed:
         return None
+    # beside the axes the density may reach further than along them
+    low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
     rng = stream(seed, "impact", "probes")
     near = z[logs.ravel() > logs.max() - DEPTH]
     density = density.focused(near, rng, n_points + N_GRID[dim] ** dim)
@@ -125,9 +136,9 @@ def find_cells(density: Density, n_points: int, seed: int) -> tuple[Cells, Densi
         logs = density.log(centre + mesh.reshape(-1, dim) @ axes.T).reshape(mesh.shape[:-1])
         others = [tuple(k for k in range(dim) if k != axis) for axis in range(dim)]
         profiles = np.stack([logs.max(axis=own) for own in others])
-        open_low, open_high = (profiles[:, [0, -1]] > logs.max() - DEPTH).T
+        open_low, open_high = (profiles[:, [0, -1]] > logs.max() - EDGE_DEPTH).T
         if not (open_low | open_high).any():
-            return _cut(logs - logs.max(), edges, centre, axes), density
+            return _cut(density, logs - logs.max(), edges, centre, axes), density
         stretch = STRETCH * (high - low)
         low, high = low - stretch * open_low, high + stretch * open_high
     return None
@@ -197,19 +208,33 @@ def _divided(
     return np.stack(edges), np.stack(middles)
 
 
-def _cut(logs: FloatArray, edges: FloatArray, centre: FloatArray, axes: FloatArray) -> Cells:
+def _cut(
+    density: Density, logs: FloatArray, edges: FloatArray, centre: FloatArray, axes: FloatArray
+) -> Cells:
     """Return cells smaller than those of a grid, their log density interpolated."""
     dim, count = logs.ndim, logs.shape[0]
-    fine = np.maximum(logs, -FLOOR)
-    onto = _cubic(count, (edges.shape[1] - 1) // count)
+    cuts = (edges.shape[1] - 1) // count
+    around = maximum_filter(logs, size=3, mode="nearest")
+    # beyond a limit there is nothing, up to it there may be much: carried on for interpolation
+    fine = np.where(np.isfinite(logs), logs, maximum_filter(around, size=3, mode="nearest"))
+    fine = np.maximum(fine, -FLOOR)
+    onto = _cubic(count, cuts)
     for axis in range(dim):
         fine = np.moveaxis(np.tensordot(onto, fine, axes=(1, axis)), 0, axis)
+        around = np.repeat(around, cuts, axis)
+    # a grid does not see how steep a slope is between its points
+    fine = np.maximum(fine, around - STEEP)
     kept = fine > -FLOOR / 2.0
     where = np.nonzero(kept)
     corners = np.stack([edges[axis, index] for axis, index in enumerate(where)], axis=1)
     widths = np.stack([np.diff(edges[axis])[index] for axis, index in enumerate(where)], axis=1)
-    shares = np.exp(fine[kept]) * widths.prod(axis=1)
-    return Cells(corners, widths, shares / shares.sum(), centre, axes)
+    lowest = centre + sum(
+        np.minimum(np.outer(ends, axes[:, k]), np.outer(ends + widths[:, k], axes[:, k]))
+        for k, ends in enumerate(corners.T)
+    )
+    inside = density.reachable(lowest)
+    shares = np.exp(fine[kept][inside]) * widths[inside].prod(axis=1)
+    return Cells(corners[inside], widths[inside], shares / shares.sum(), centre, axes)
 
 
 def _cubic(count: int, cuts: int) -> FloatArray:
@@ -265,7 +290,10 @@ def weighted_points(
         logs.append(values - np.stack([log_density for _, log_density in drawn]))
         extras.append(more.reshape(n_chains, size, -1))
         pooled = np.concatenate(logs, axis=1)
-        ess = effective_size(pooled.ravel())
+        if not np.isfinite(pooled.max()):
+            return None
+        weights = np.exp(pooled - pooled.max()).ravel()
+        ess = float(weights.sum() ** 2 / (weights @ weights))
         if ess < MIN_EFFICIENCY * pooled.size:
             return None
         if ess >= n_draws:
@@ -292,7 +320,8 @@ def _mode(density: Density) -> tuple[FloatArray, FloatArray]:
     rows, columns = np.tril_indices(dim, -1)
     pairs = eye[rows] + eye[columns]
     stencil = np.concatenate([np.zeros((1, dim)), eye, -eye, pairs, -pairs])
-    z, variances, vectors = np.zeros(dim), np.ones(dim), np.eye(dim)
+    starts = np.stack(np.meshgrid(*STARTS[:dim], indexing="ij"), axis=-1).reshape(-1, dim)
+    z, variances, vectors = starts[density.log(starts).argmax()], np.ones(dim), np.eye(dim)
     for _ in range(NEWTON_STEPS):
         values = density.log(z + stencil)
         if not np.isfinite(values).all():

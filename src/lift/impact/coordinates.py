@@ -58,7 +58,10 @@ class Coordinates:
             return np.zeros(len(z))
         inside = np.abs(z[:, 2]) < SEASON_REACH
         slope = self.season(np.where(inside, z[:, 2], 0.0), 1)
-        return np.where(inside, np.log(slope), -np.inf)
+        # where the prior has reached its limit the table is flat, and may fall by rounding
+        out = np.full(len(z), -np.inf)
+        np.log(slope, out=out, where=inside & (slope > 0.0))
+        return out
 
 
 def coordinates_of(model: ImpactModel) -> Coordinates:

@@ -43,6 +43,11 @@ class Density:
         values += self.scale.log_jacobian(z)
         return np.where(np.isfinite(values), values, -np.inf)
 
+    def reachable(self, z: FloatArray) -> NDArray[np.bool_]:
+        """Return which points (n, d) have no sd above its limit."""
+        limits = np.log(self.model.prior.limits)
+        return np.asarray((self.scale.log_sds(z) <= limits).all(axis=1))
+
     def draw(self, z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Return log densities at points, and a draw of coefficients and last states at each."""
         log_sds = self.scale.log_sds(z)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.impact._paths import forward, smooth
+from lift.impact._paths import smooth
+from lift.impact.ahead import Ahead
 from lift.impact.calendar import calendar_columns
 from lift.impact.model import ImpactModel, pack_model
 from lift.impact.periods import Intervention
@@ -41,10 +42,8 @@ class ImpactFit:
         The model's scale, one of :data:`lift.impact.scale.SCALES`.
     controls : ndarray, shape (rows, used)
         As the model sees them, from the pre-period's first row to the post-period's last.
-    expected : ndarray, shape (draw, rows after the pre-period)
-        Draws of level, season and controls, without noise, in units of the outcome.
-    predicted : ndarray
-        The same with noise.
+    ahead : Ahead
+        Draws after the pre-period.
     seed : int
     """
 
@@ -56,9 +55,18 @@ class ImpactFit:
     scale: float
     form: str
     controls: FloatArray
-    expected: FloatArray
-    predicted: FloatArray
+    ahead: Ahead
     seed: int
+
+    @property
+    def expected(self) -> FloatArray:
+        """Draws after the pre-period, (draw, row): level, season and controls, without noise."""
+        return self.ahead.rows[0]
+
+    @property
+    def predicted(self) -> FloatArray:
+        """Draws after the pre-period, (draw, row), with noise."""
+        return self.ahead.rows[1]
 
 
 def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
@@ -113,16 +121,8 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
     draws = sample(model, n_draws=settings.n_draws, n_chains=settings.chains, seed=seed)
 
     log_sds, coefficients, states = _flat(draws)
-    n_ahead = len(controls) - n_pre
-    expected = np.empty((len(log_sds), n_ahead))
-    rng = stream(seed, "impact", "ahead")
-    shocks = rng.standard_normal((*expected.shape, log_sds.shape[1] - 1))
-    forward(states, np.exp(log_sds[:, 1:]), n_pre, duration, shocks, expected)
-    expected += coefficients @ controls[n_pre:].T + prior.start_mean
-    sds = np.exp(log_sds[:, :1])
-    noise = rng.standard_normal(expected.shape)
-    noise *= sds
-    noise += expected
+    counted = np.isfinite(rows.outcome[rows.pre_end : rows.post_end])
+    counted[: rows.post_start - rows.pre_end] = False
     return ImpactFit(
         model=model,
         draws=draws,
@@ -132,8 +132,20 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
         scale=scale,
         form=form,
         controls=controls,
-        expected=mean_of_outcome(center + scale * expected, scale * sds, form),
-        predicted=to_outcome(center + scale * noise, form),
+        ahead=Ahead(
+            log_sds=log_sds,
+            states=states,
+            known=coefficients,
+            controls=controls[n_pre:],
+            counted=counted,
+            first=n_pre,
+            duration=duration,
+            start_mean=prior.start_mean,
+            center=center,
+            scale=scale,
+            form=form,
+            seed=seed,
+        ),
         seed=seed,
     )
 

@@ -67,7 +67,11 @@ def interpolant_on(
         node_weights(probe, found, np.empty(n_nodes.max()), row)
     scale = np.abs(truth).max(axis=1, keepdims=True)
     missed = np.abs(found.table @ weights.T - truth)
-    return found if np.all(missed <= ACCURACY * np.maximum(scale, 1e-3)) else no_interpolant(model.n_states)
+    return (
+        found
+        if np.all(missed <= ACCURACY * np.maximum(scale, 1e-3))
+        else no_interpolant(model.n_states)
+    )
 
 
 def moments_at(model: ImpactModel, log_ratios: FloatArray) -> FloatArray:

@@ -19,11 +19,11 @@ BoolArray = NDArray[np.bool_]
 
 # The season's sd has a nearly flat prior on the log scale: a search starts above its guess.
 SEASON_START = 0.5
-# Points are shared out to threads at least so many at a time and in at most so many tasks, where
-# the entries that all filters pass are more than threads cost.
+# Points are shared out to threads at least so many at a time and in about so many tasks, where they
+# pass more entries of filters or interpolants than threads cost.
 POINTS_PER_TASK = 128
 TASKS = 32
-SMALL = 2_000_000
+SMALL = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +174,8 @@ def evaluate(
     # on who computes them
     each = max(POINTS_PER_TASK, -(-n // (TASKS * BLOCK)) * BLOCK)
     tasks = [slice(i, i + each) for i in range(0, n, each)]
-    if n * model.columns.size < SMALL or len(tasks) == 1:
+    work = n * (grid.table.size or model.columns.size)
+    if work < SMALL or len(tasks) == 1:
         run(slice(0, n))
     else:
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

@@ -228,6 +228,8 @@ def _numbers(frame: pd.DataFrame) -> tuple[FloatArray | None, list[Problem]]:
         problems.append(
             Problem("data", f"column names must differ, repeated: {', '.join(repeated)}")
         )
+    if not problems and all(kind == np.float64 for kind in frame.dtypes):
+        return frame.to_numpy(), problems
     columns = []
     for position, name in enumerate(names):
         column = frame.iloc[:, position]

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from lift.engines.importance import GOOD_K, Weighted, integrate
+from lift.engines.threads import one_blas_thread
 from lift.errors import DiagnosticsError
 from lift.impact.cells import find_cells, weighted_points
 from lift.impact.chain import sample_chains
@@ -81,7 +81,7 @@ def sample(model: ImpactModel, *, n_draws: int, n_chains: int, seed: int) -> Imp
         If the importance weights must not be believed (Pareto k above 0.7).
     """
     # one BLAS thread: more are slower at these sizes and change the last digits
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         if (~model.always).sum() > MAX_SUMMED:
             log_sds, coefficients, states, acceptance = sample_chains(
                 model, n_draws // n_chains, n_chains, seed

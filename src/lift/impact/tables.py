@@ -21,18 +21,14 @@ def _bounds(draws: FloatArray, alpha: float) -> FloatArray:
     return np.asarray(np.quantile(draws, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0))
 
 
-def post_draws(rows: Intervention, fitted: ImpactFit) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return outcome, expected and predicted draws on the post-period's observed rows."""
-    ahead = slice(rows.post_start - rows.pre_end, rows.post_end - rows.pre_end)
+def post_outcome(rows: Intervention) -> FloatArray:
+    """Return the outcome on the post-period's observed rows."""
     actual = rows.outcome[rows.post_start : rows.post_end]
-    seen = np.isfinite(actual)
-    return actual[seen], fitted.expected[:, ahead][:, seen], fitted.predicted[:, ahead][:, seen]
+    return actual[np.isfinite(actual)]
 
 
-def tail_probability(actual: FloatArray, predicted: FloatArray) -> float:
+def tail_probability(total: float, sums: FloatArray) -> float:
     """Return the smaller tail: the share of sums, the actual one among them, at or beyond it."""
-    total = actual.sum()
-    sums = predicted.sum(axis=1)
     beyond = min(int((sums >= total).sum()), int((sums <= total).sum()))
     return (1 + beyond) / (len(sums) + 1)
 
@@ -46,9 +42,9 @@ def summary_table(
     ----------
     actual : ndarray, shape (n,)
         Rows without outcome left out.
-    expected, predicted : ndarray, shape (draw, n)
-        Without noise, from which the point prediction comes, and with noise, from which the
-        intervals come.
+    expected, predicted : ndarray, shape (draw,)
+        Sums over these rows: without noise, from which the point prediction comes, and with noise,
+        from which the intervals come.
     alpha : float
 
     Returns
@@ -58,29 +54,18 @@ def summary_table(
         .upper and .sd, alpha, p. The relative effect is the mean over draws of actual over
         predicted less 1.
     """
-    p = tail_probability(actual, predicted)
-    rows = {}
-    for name, divisor in (("Average", len(actual)), ("Cumulative", 1)):
-        total = actual.sum() / divisor
-        sums = predicted.sum(axis=1) / divisor
-        point = expected.mean(axis=0).sum() / divisor
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = total / sums - 1.0
-        entries = {"Actual": total}
-        for what, centre, draws in (
-            ("Pred", point, sums),
-            ("AbsEffect", total - point, total - sums),
-            ("RelEffect", ratios.mean(), ratios),
-        ):
-            lower, upper = _bounds(draws, alpha)
-            entries |= {
-                what: centre,
-                f"{what}.lower": lower,
-                f"{what}.upper": upper,
-                f"{what}.sd": draws.std(ddof=1),
-            }
-        rows[name] = {**entries, "alpha": alpha, "p": p}
-    return pd.DataFrame.from_dict(rows, orient="index")
+    total, point = float(actual.sum()), float(expected.mean())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = total / predicted - 1.0
+    (lower, upper), sd = _bounds(predicted, alpha), float(predicted.std(ddof=1))
+    relative = (ratios.mean(), *_bounds(ratios, alpha), ratios.std(ddof=1))
+    sums = [total, point, lower, upper, sd, total - point, total - upper, total - lower, sd]
+    columns = ["Actual"]
+    for what in ("Pred", "AbsEffect", "RelEffect"):
+        columns += [what, f"{what}.lower", f"{what}.upper", f"{what}.sd"]
+    last = (*relative, alpha, tail_probability(total, predicted))
+    values = np.array([[*(np.array(sums) / len(actual)), *last], [*sums, *last]])
+    return pd.DataFrame(values, index=["Average", "Cumulative"], columns=[*columns, "alpha", "p"])
 
 
 def series_table(rows: Intervention, fitted: ImpactFit, alpha: float) -> pd.DataFrame:
@@ -165,8 +150,7 @@ def posterior_dataset(rows: Intervention, fitted: ImpactFit) -> xr.Dataset:
     sds = np.exp(draws.log_sds)
     coefficients = np.zeros((n_chains, n_draws, len(fitted.control_names)))
     coefficients[..., fitted.used] = draws.coefficients
-    actual, _, predicted = post_draws(rows, fitted)
-    effect = actual.sum() - predicted.sum(axis=1)
+    effect = post_outcome(rows).sum() - fitted.ahead.sums[1]
     by_control = ("chain", "draw", "control")
     return xr.Dataset(
         {

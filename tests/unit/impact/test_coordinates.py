@@ -9,6 +9,7 @@ from scipy import integrate
 
 from lift.impact.causal_impact import CausalImpact
 from lift.impact.coordinates import SEASON_REACH, Coordinates, coordinates_of
+from lift.impact.density import density_of
 from lift.impact.model import ImpactModel, evaluate, pack_model
 from lift.impact.prior import prior_from_data
 from lift.rng import stream
@@ -38,13 +39,18 @@ def test_guesses_may_take_the_sd_with_n() -> None:
 def test_points_do_not_depend_on_who_computes_them(
     model: ImpactModel, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log_sds = coordinates_of(model).log_sds(0.3 * stream(4, "many").standard_normal((700, 3)))
-    results = []
-    for n in (1, workers):
-        monkeypatch.setattr("os.cpu_count", lambda n=n: n)
-        results.append(evaluate(model, log_sds, stream(5, "draws")))
-    for one, other in zip(*results, strict=True):
-        assert np.array_equal(one, other)
+    density = density_of(model)
+    z = 0.3 * stream(4, "many").standard_normal((9000, 3))
+    log_sds = density.scale.log_sds(z)
+    grid = density.focused(z[:10], stream(6, "probes"), 9000).grid
+    assert grid.table.size
+    for moments in (None, grid):
+        results = []
+        for n in (1, workers):
+            monkeypatch.setattr("os.cpu_count", lambda n=n: n)
+            results.append(evaluate(model, log_sds, stream(5, "draws"), moments))
+        for one, other in zip(*results, strict=True):
+            assert np.array_equal(one, other)
 
 
 def points(dim: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from lift.impact import sampler
-from lift.impact._chain import moments_at_nodes, node_weights
+from lift.impact._interpolant import moments_at_nodes, node_weights
 from lift.impact._paths import forward, smooth
 from lift.impact.chain import _Runner
 from lift.impact.model import ImpactModel, evaluate, pack_model
@@ -170,15 +170,15 @@ def test_interpolated_moments_are_the_moments(period: int) -> None:
     pilot = np.ascontiguousarray(pilot[:, : 3 if period > 1 else 2])
     runner.interpolate(pilot, rng, 10_000)
     at = np.ascontiguousarray((pilot[:, 1:] - pilot[:, :1])[:5])
-    truth = np.empty((runner.table.shape[0], 5))
+    grid = runner.grid
+    truth = np.empty((grid.table.shape[0], 5))
     moments_at_nodes(at, model.columns, model.observed, 1, model.n_states, truth)
 
-    assert runner.table.shape[1] == runner.n_nodes.prod() > 1
+    assert grid.table.shape[1] == grid.n_nodes.prod() > 1
     for point, expected in zip(at, truth.T, strict=True):
-        weights = np.empty(runner.table.shape[1])
-        parts = np.empty(runner.n_nodes.max())
-        assert node_weights(point, runner.low, runner.high, runner.n_nodes, parts, weights)
-        assert np.allclose(runner.table @ weights, expected, rtol=0, atol=1e-8)
+        weights = np.empty(grid.table.shape[1])
+        assert node_weights(point, grid, np.empty(grid.n_nodes.max()), weights)
+        assert np.allclose(grid.table @ weights, expected, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("period", [1, 4])
