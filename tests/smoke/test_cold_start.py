@@ -14,6 +14,7 @@ import pytest
 from lift.impact.warm import warm
 
 NEVER = (
+    "arviz_stats",
     "causalimpact",
     "distributed",
     "matplotlib",
@@ -23,7 +24,9 @@ NEVER = (
     "pymc",
     "pytensor",
     "rich",
+    "scipy.stats",
     "statsmodels",
+    "xarray",
 )
 
 FIRST_RESULT = """

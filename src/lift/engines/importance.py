@@ -14,9 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import logsumexp
-from scipy.stats.qmc import Sobol
 
 from lift.engines.mixture import Mixture, fit_mixture
 from lift.engines.pareto import pareto_k
@@ -197,6 +195,9 @@ def _defended(proposal: Mixture, dim: int) -> Mixture:
 
 def _batch(state: _State, draw: Draw, dim: int, batch: int, n_chains: int, seed: int) -> None:
     """Evaluate one batch for every chain, each on Sobol points of its own."""
+    # scipy.stats and scipy.optimize take long to import, and not every caller comes here
+    from scipy.stats.qmc import Sobol
+
     size = FIRST_POINTS if batch == 0 else POINTS
     proposal = state.proposals[-1]
     points = np.empty((n_chains, size, dim))
@@ -239,6 +240,8 @@ def _tempered(log_weights: FloatArray, dim: int) -> FloatArray:
 
 def _laplace(target: Target, dim: int) -> tuple[FloatArray, FloatArray]:
     """Return the mode and the lower Cholesky factor of the inverse Hessian there."""
+    from scipy.optimize import minimize
+
     step = 1e-4
     shifts = np.vstack([np.zeros((1, dim)), step * np.eye(dim), -step * np.eye(dim)])
 

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-import pandas as pd
-import xarray as xr
-
 from lift.errors import DiagnosticsError, InputError, Problem
 from lift.impact.fit import ImpactFit, fit
 from lift.impact.periods import Intervention, Period, read_intervention
@@ -24,6 +21,8 @@ from lift.impact.tables import (
 from lift.impact.text import report_text, summary_text
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
     from matplotlib.figure import Figure
 
 BAD_R_HAT = 1.05

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
-from scipy.special import gammaincc, gammainccinv, ndtr
 
 from lift.impact.model import ImpactModel
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 FloatArray = NDArray[np.float64]
 
@@ -69,6 +71,10 @@ def coordinates_of(model: ImpactModel) -> Coordinates:
     start = model.start
     if len(start) == 2:
         return Coordinates(start, None)
+    # long imports that a model without a season does not need
+    from scipy.interpolate import CubicSpline
+    from scipy.special import gammaincc, gammainccinv, ndtr
+
     shape, rate = float(model.shapes[2]), float(model.rates[2])
     z = np.linspace(-SEASON_REACH, SEASON_REACH, SEASON_NODES)
     below_limit = gammaincc(shape, rate / model.prior.limits[2] ** 2)

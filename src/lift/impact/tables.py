@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-import xarray as xr
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from lift.impact.fit import ImpactFit, before
 from lift.impact.periods import Intervention
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FloatArray = NDArray[np.float64]
 
@@ -144,6 +147,8 @@ def posterior_dataset(rows: Intervention, fitted: ImpactFit) -> xr.Dataset:
         columns as the model sees them, the calendar's after the controls; cumulative_effect
         (chain, draw): actual less predicted.
     """
+    import xarray as xr
+
     draws = fitted.draws
     n_chains, n_draws = draws.log_sds.shape[:2]
     names = ("sigma_obs", "sigma_level", "sigma_season")[: draws.log_sds.shape[2]]
@@ -185,6 +190,8 @@ def convergence_table(posterior: xr.Dataset) -> pd.DataFrame:
         Columns parameter, mean, sd, ess_bulk, ess_tail, r_hat, mcse_mean; rank-normalised split
         R-hat and ESS (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021, doi:10.1214/20-BA1221).
     """
+    from arviz_stats.base import array_stats
+
     rows = []
     for name in ("cumulative_effect", "sigma_obs", "sigma_level", "sigma_season"):
         if name not in posterior:
