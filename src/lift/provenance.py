@@ -8,7 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,7 @@ def lock_file() -> Path | None:
     return None
 
 
+@cache
 def installed(package: str) -> str | None:
     """Return the version of an installed distribution, None where it is not installed."""
     try:

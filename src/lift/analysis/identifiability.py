@@ -37,6 +37,9 @@ COLLISION_OVERLAP = 0.1
 # A post is only prior if its variance comes from the prior to at least this share, and what the
 # data say of it has at most the rest of the weight in its estimate.
 ONLY_PRIOR_SHARE = 0.9
+# Every pair of posts is compared; tables of effects do that up to so many of them (32 MB a matrix).
+MAX_COMPARED = 2000
+NOT_COMPARED = f"not compared with other posts: there are more than {MAX_COMPARED:,}"
 
 GROUP_COLUMNS = (
     "group",
@@ -150,10 +153,15 @@ def noted_effects(posterior: Posterior, spec: ModelSpec) -> Effects:
     Returns
     -------
     Effects
-        Without such notes where posts are not pooled: nothing is known of a prior then.
+        Without such notes where posts are not pooled: nothing is known of a prior then. Where there
+        are more than ``MAX_COMPARED`` posts every note says that they were not compared;
+        :func:`identifiability` compares any number.
     """
     if "group" not in posterior.draws:
         return Effects(posterior)
+    ids = [str(post) for post in posterior.posts["post"]]
+    if len(ids) > MAX_COMPARED:
+        return Effects(posterior, dict.fromkeys(ids, NOT_COMPARED))
     posts = identifiability(posterior, spec).posts
     return Effects(posterior, dict(zip(posts["post"], posts["note"], strict=True)))
 

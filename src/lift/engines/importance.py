@@ -154,12 +154,27 @@ def integrate(
     return Weighted(
         points=np.concatenate(state.points, axis=1),
         log_weights=log_weights,
-        extras=np.concatenate(state.extras, axis=1),
+        extras=_joined(state.extras),
         ess=ess,
         k=k,
         n_evaluations=state.n_evaluations,
         net_used=net_used,
     )
+
+
+def _joined(parts: list[FloatArray]) -> FloatArray:
+    """Return all batches (chain, n, q) as one array; the list is emptied on the way.
+
+    Draws of many coefficients are the largest arrays of a fit: they are not held twice.
+    """
+    n_chains, _, n_columns = parts[0].shape
+    out = np.empty((n_chains, sum(part.shape[1] for part in parts), n_columns))
+    begin = 0
+    while parts:
+        part = parts.pop(0)
+        out[:, begin : begin + part.shape[1]] = part
+        begin += part.shape[1]
+    return out
 
 
 def _defended(proposal: Mixture, dim: int) -> Mixture:

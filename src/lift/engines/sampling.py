@@ -7,16 +7,19 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.importance import Weighted, integrate
+from lift.engines.threads import one_blas_thread
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 
 EMPTY = np.empty((0, 0))
 WEIGHT_DIGITS = 9
+# 16 MB; points share out among threads as they come.
+NORMALS_AT_A_TIME = 2_000_000
+MIN_POINTS = 256
 
 
 class Collapsed(Protocol):
@@ -79,10 +82,9 @@ def sample(model: Collapsed, settings: SampleSettings, progress: Progress | None
         return model.evaluate(z, EMPTY)[0]
 
     def draw(z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        return model.evaluate(z, rng.standard_normal((len(z), model.n_normals)))
+        return _drawn(model, z, rng)
 
-    # one BLAS thread: more are slower at these sizes and change the last digits
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         weighted = integrate(
             target,
             draw,
@@ -103,6 +105,25 @@ def sample(model: Collapsed, settings: SampleSettings, progress: Progress | None
         "safety_net": int(weighted.net_used),
     }
     return Draws(coordinates, coefficients, stats)
+
+
+def _drawn(
+    model: Collapsed, z: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Return log densities and draws at points, the normal numbers made for some at a time."""
+    step = max(MIN_POINTS, NORMALS_AT_A_TIME // max(model.n_normals, 1))
+    if len(z) <= step:
+        return model.evaluate(z, rng.standard_normal((len(z), model.n_normals)))
+    values = np.empty(len(z))
+    coefficients = EMPTY
+    for begin in range(0, len(z), step):
+        part = slice(begin, begin + step)
+        own = rng.standard_normal((len(z[part]), model.n_normals))
+        values[part], drawn = model.evaluate(z[part], own)
+        if begin == 0:
+            coefficients = np.empty((len(z), drawn.shape[1]))
+        coefficients[part] = drawn
+    return values, coefficients
 
 
 def _resample(
@@ -130,8 +151,7 @@ def _resample(
     if not model.weighs_draws and again.any():
         rng = stream(settings.seed, "coefficients", "repeats")
         n_again = int(again.sum())
-        normals = rng.standard_normal((n_again, model.n_normals))
-        gammas[again] = model.evaluate(points[again], normals)[1]
+        gammas[again] = _drawn(model, points[again], rng)[1]
     # The weights are right over all batches together, not within one: draws in the order of the
     # batches drift, which R-hat and ESS take for a chain that has not converged.
     for chain in range(settings.chains):

@@ -11,10 +11,12 @@ from small_posteriors import hand_made
 
 from lift.analysis.effects import Effects
 from lift.analysis.identifiability import (
+    NOT_COMPARED,
     Identifiability,
     collision_groups,
     contrast_resolution,
     identifiability,
+    noted_effects,
     overlap,
 )
 from lift.analysis.moments import AmplitudeMoments, amplitude_moments, group_membership
@@ -296,3 +298,15 @@ def test_posts_apart_are_told_apart() -> None:
     assert found.groups.empty
     assert (found.posts["resolution"] > 0.9).all()
     assert found.n_resolvable > 8.5
+
+
+def test_where_posts_are_too_many_to_compare_every_note_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    posterior, _ = fitted([60.5, 60.5, *LATER])
+    ids = [str(post) for post in posterior.posts["post"]]
+    assert "cannot tell it from" in noted_effects(posterior, ModelSpec()).post_notes[ids[0]]
+    monkeypatch.setattr("lift.analysis.identifiability.MAX_COMPARED", 2)
+    noted = noted_effects(posterior, ModelSpec())
+    assert set(noted.post_notes.values()) == {NOT_COMPARED}
+    assert list(noted.post_notes) == ids
