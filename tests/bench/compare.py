@@ -1,9 +1,15 @@
 """lift beside other software on the same data in one run: ``make bench``.
 
 Seconds per 1,000 effective draws, from data to the interval of the effect, imports left out; warm,
-in turns, medians. Effective draws are ArviZ's bulk ESS over chains, of exact engines too. Absolute
-seconds belong to the machine: compare ratios within one run. Peers that are not installed are
-named; ``make bench-peers`` installs those that cannot live in lift's own environment.
+in turns, medians. lift and the fastest peer are asked for the same number of draws, ``DRAWS``, so
+that what a call costs whatever it draws weighs on both alike; slow peers, whose time is that of
+their sampling, for fewer (``SLOW_DRAWS``). Effective draws are ArviZ's bulk ESS over chains, of
+exact engines too. A peer that draws but keeps no draws of the effect is held to be worth all its
+draws; one that does not draw, by maximum likelihood, is timed for its one answer. Absolute seconds
+belong to the machine: compare ratios within one run. Peers that are not installed are named;
+``make bench-peers`` installs those that cannot live in lift's own environment.
+
+``--results FILE`` writes all figures as JSON, with seeds, versions and the machine.
 """
 
 from __future__ import annotations
@@ -14,27 +20,37 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from anchors import DataSet, data_sets
 from arviz_stats.base import array_stats
+from lift_case import SEED as CAMPAIGN_SEED
 from peers.calling import MAIN, OWN, AbsentPeerError, ask
 from rich.console import Console
 from rich.table import Table
 
+import lift
+from lift import provenance
 from lift.impact.causal_impact import CausalImpact
 
 HERE = Path(__file__).resolve().parent
-DRAWS = 4000
+DRAWS = 10_000
+CAMPAIGN_DRAWS = 4000
+SEED = 1
 ROUNDS = 3
+PACKAGES = (
+    "numpy", "scipy", "numba", "llvmlite", "pandas", "xarray", "arviz-stats", "bsts-causalimpact",
+    "pymc", "nutpie",
+)  # fmt: skip
 FASTEST = "bsts_causalimpact"
 SLOW_DRAWS = {"tfp_causalimpact": 1000, "pymc_nutpie": 4000, "causalpy": 1000}
-CAMPAIGN = {"name": "campaign", "n_days": 730, "n_posts": 40, "n_controls": 10, "draws": DRAWS}
-LARGE = {"name": "large", "n_days": 730, "n_posts": 200, "n_controls": 50, "draws": DRAWS}
-HUGE = {"name": "huge", "n_days": 730, "n_posts": 5000, "n_controls": 10, "draws": 200}
+SIZES = {"n_days": 730, "draws": CAMPAIGN_DRAWS}
+CAMPAIGN = {"name": "campaign", "n_posts": 40, "n_controls": 10, **SIZES}
+LARGE = {"name": "large", "n_posts": 200, "n_controls": 50, **SIZES}
+HUGE = {"name": "huge", "n_posts": 5000, "n_controls": 10, **SIZES, "draws": 400}
 DAYS = (365, 730, 1460, 2920, 5840)
 MAX_MEGABYTES = 500.0
 
@@ -48,11 +64,13 @@ class Row:
     data, method : str
     seconds : float
     effect_ess, worst_ess : float
-        NaN for a method without draws.
+        NaN for a method without draws; ``effect_ess`` is how many there were where only they are
+        known.
     worst : str
         The hyperparameter with the fewest effective draws.
     answer : tuple of float
         Mean and 95% interval of the cumulative effect.
+    version : str
     """
 
     data: str
@@ -62,6 +80,7 @@ class Row:
     worst: str
     worst_ess: float
     answer: tuple[float, float, float]
+    version: str
 
     def per_thousand(self, what: str) -> float:
         """Return seconds per 1,000 effective draws of ``effect`` or ``worst``."""
@@ -92,6 +111,7 @@ def by_lift(data: DataSet) -> Row:
         [0, data.n_pre - 1],
         [data.n_pre, n - 1],
         model_args={"niter": DRAWS, "nseasons": data.season},
+        seed=SEED,
     )
     seconds = time.perf_counter() - begun
     sizes = {str(name): ess(found.posterior[name]) for name in _sigmas(found.posterior)}
@@ -99,7 +119,7 @@ def by_lift(data: DataSet) -> Row:
     total = found.summary_data.loc["Cumulative"]
     answer = tuple(float(total[f"AbsEffect{end}"]) for end in ("", ".lower", ".upper"))
     effect = ess(found.posterior["cumulative_effect"])
-    return Row(data.name, "lift", seconds, effect, worst, sizes[worst], answer)
+    return Row(data.name, "lift", seconds, effect, worst, sizes[worst], answer, lift.__version__)
 
 
 def _sigmas(posterior: Any) -> list[str]:
@@ -114,10 +134,11 @@ def by_peer(data: DataSet, peer: str) -> Row:
         "n_pre": data.n_pre,
         "season": data.season,
         "draws": SLOW_DRAWS.get(peer, DRAWS),
-        "seed": 1,
+        "seed": SEED,
     }
     times = ROUNDS + 1 if peer == FASTEST else 1
-    answers = ask(peer, [{"name": str(i), **case} for i in range(times)])["cases"]
+    told = ask(peer, [{"name": str(i), **case} for i in range(times)])
+    answers = told["cases"]
     if "error" in answers[0]:
         raise RuntimeError(str(answers[0]["error"]).strip().splitlines()[-1])
     # the first is the warm-up where there are more
@@ -129,10 +150,11 @@ def by_peer(data: DataSet, peer: str) -> Row:
         data.name,
         peer,
         seconds,
-        ess(last["effect"]) if "effect" in last else float("nan"),
+        ess(last["effect"]) if "effect" in last else float(case["draws"] if sizes else "nan"),
         worst,
         sizes[worst] if worst else float("nan"),
         (last["mean"], last["lower"], last["upper"]),
+        told["version"],
     )
 
 
@@ -148,10 +170,7 @@ def compared(data: DataSet, peers: list[str], console: Console) -> list[Row]:
         except RuntimeError as error:
             console.print(f"FAILED on {data.name}: {peer}: {error}")
         own += [by_lift(data) for _ in range(ROUNDS if peer == FASTEST else 1)]
-    seconds = statistics.median(row.seconds for row in own)
-    last = own[-1]
-    mine = Row(data.name, "lift", seconds, last.effect_ess, last.worst, last.worst_ess, last.answer)
-    return [mine, *rows]
+    return [replace(own[-1], seconds=statistics.median(row.seconds for row in own)), *rows]
 
 
 def child(script: str, case: dict[str, Any]) -> dict[str, Any]:
@@ -219,16 +238,18 @@ def set_bars(rows: list[Row]) -> list[Bar]:
             text = f"{name}: worst sd, at least 50 times faster than {FASTEST}"
             bars.append(Bar(text, f"{ratio:.1f} times", ratio >= 50.0))
         for (data, method), row in found.items():
-            drawn = not np.isnan(row.effect_ess)
-            if data == name and method not in ("lift", FASTEST) and drawn:
-                ratio = row.per_thousand("effect") / mine.per_thousand("effect")
+            if data == name and method not in ("lift", FASTEST):
+                drawn = not np.isnan(row.effect_ess)
+                theirs = row.per_thousand("effect") if drawn else row.seconds
+                ratio = theirs / mine.per_thousand("effect")
                 text = f"{name}: effect, at least 10 times faster than {method}"
+                text += "" if drawn else " (its one answer)"
                 bars.append(Bar(text, f"{ratio:.1f} times", ratio >= 10.0))
     return bars
 
 
-def campaigns(console: Console, *, nuts: bool) -> list[Bar]:
-    """Return the bars on simulated campaigns, each in a process of its own."""
+def campaigns(console: Console, *, nuts: bool) -> tuple[list[Bar], list[dict[str, Any]]]:
+    """Return bars and figures of simulated campaigns, each in a process of its own."""
     fit = {"what": "fit", "warm": 1, "repeats": 3}
     forty = child("lift_case.py", {**fit, **CAMPAIGN})
     large = child("lift_case.py", {**fit, **LARGE, "repeats": 1})
@@ -257,7 +278,7 @@ def campaigns(console: Console, *, nuts: bool) -> list[Bar]:
         )
     console.print(table)
     one = {"what": "evaluation", "name": "days", "n_posts": 10, "n_controls": 5, "repeats": 9}
-    times = [child("lift_case.py", {**one, "n_days": days}) for days in DAYS]
+    times = [{"n_days": days, **child("lift_case.py", {**one, "n_days": days})} for days in DAYS]
     seconds = np.array([entry["seconds"] for entry in times])
     exponent = float(np.polyfit(np.log(DAYS), np.log(seconds), 1)[0])
     told = ", ".join(f"{days}: {1e6 * s:.0f}" for days, s in zip(DAYS, seconds, strict=True))
@@ -267,7 +288,7 @@ def campaigns(console: Console, *, nuts: bool) -> list[Bar]:
         Bar(
             "40 posts: 4,000 effective draws of the effect, all effects, below 1.5 s",
             f"{forty['seconds']:.2f} s, {forty['effect_ess']:,.0f} draws",
-            forty["seconds"] < 1.5 and forty["effect_ess"] >= 0.9 * DRAWS,
+            forty["seconds"] < 1.5 and forty["effect_ess"] >= 0.9 * CAMPAIGN_DRAWS,
         ),
         Bar(
             "200 posts, 50 controls below 10 s",
@@ -283,7 +304,9 @@ def campaigns(console: Console, *, nuts: bool) -> list[Bar]:
         ratio = (other["seconds"] / other["effect_ess"]) / (forty["seconds"] / forty["effect_ess"])
         text = "40 posts: effect, at least 10 times faster than pymc_nutpie"
         bars.append(Bar(text, f"{ratio:.0f} times", ratio >= 10.0))
-    return bars
+    figures = [{"method": method, **case, **result} for method, case, result in found]
+    figures += [{"method": "lift", **one, **time} for time in times]
+    return bars, figures
 
 
 def main() -> None:
@@ -291,6 +314,7 @@ def main() -> None:
     reader.add_argument("--sets", default="abc", help="which of the sets a, b and c")
     reader.add_argument("--peers", help="peers to ask, with commas between; all by default")
     reader.add_argument("--no-campaigns", action="store_true", help="single interventions alone")
+    reader.add_argument("--results", type=Path, help="file for all figures, JSON")
     reader.add_argument("--no-nuts", action="store_true", help="no NUTS on the campaign (minutes)")
     options = reader.parse_args()
     everyone = [peer for peer in (*MAIN, *OWN) if peer != "causalpy"]
@@ -303,12 +327,40 @@ def main() -> None:
     if rows:
         console.print(sets_table(rows, sets))
         bars += set_bars(rows) if len(sets) == 3 else []
+    figures: list[dict[str, Any]] = []
     if not options.no_campaigns:
-        bars += campaigns(console, nuts=not options.no_nuts)
+        more, figures = campaigns(console, nuts=not options.no_nuts)
+        bars += more
     table = Table("bar", "measured", "", title="Bars")
     for bar in bars:
         table.add_row(bar.text, bar.measured, "met" if bar.met else "MISSED")
     console.print(table)
+    if options.results is not None:
+        found = {
+            "sets": sets[0].source if sets else "none",
+            "seed": SEED,
+            "campaign_seed": CAMPAIGN_SEED,
+            "draws": DRAWS,
+            "versions": provenance.versions(PACKAGES),
+            "machine": provenance.machine(),
+            "interventions": [asdict(row) for row in rows],
+            "campaigns": figures,
+            "bars": [asdict(bar) for bar in bars],
+        }
+        # peers without draws have none to count: null
+        text = json.dumps(_plain(found), indent=1, allow_nan=False)
+        options.results.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with None for what is not a number."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, np.bool_):
+        return bool(value)
+    return None if isinstance(value, float) and np.isnan(value) else value
 
 
 if __name__ == "__main__":
