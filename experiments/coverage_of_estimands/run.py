@@ -22,7 +22,7 @@ from lift.engines.exact import fit_exact
 from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.posterior import Posterior
-from lift.model.prior import PriorDraw, draw_prior, true_effects
+from lift.model.prior import MAX_MEAN_COUNT, PriorDraw, draw_prior, true_effects
 from lift.model.response import kernel_days
 from lift.rng import stream
 
@@ -113,7 +113,10 @@ def simulated(
         factor = np.exp(noise_sd * truth.standard_normal(n_days))
     else:
         factor = truth.gamma(noise_sd**-2, noise_sd**2, n_days)
-    downloads = truth.poisson(np.exp(drawn.log_mean) * factor).astype(np.float64)
+    means = np.exp(drawn.log_mean) * factor
+    if means.max() > MAX_MEAN_COUNT:
+        raise EngineError(f"a mean count of {means.max():g} cannot be drawn; it is above 9e18")
+    downloads = truth.poisson(means).astype(np.float64)
     made = campaign(downloads)
     return made, spec, build_design(made, spec), drawn
 
