@@ -111,6 +111,34 @@ POSTS_AND_CONTROLS: list[BadInput] = [
         ("IT, US", "'UK'", "'us' (did you mean 'US'?)"),
     ),
     BadInput(
+        "share-above-one",
+        both(markets, column("posts", "share_IT", lambda i, _row: ("60", "0.4", "", "")[i])),
+        ("must be in 0 to 1", "line 2: share_IT = 60"),
+    ),
+    BadInput(
+        "shares-above-one-together",
+        both(
+            markets,
+            column("posts", "share_IT", lambda i, _row: ("0.6", "0.8", "0", "")[i]),
+            column("posts", "share_US", lambda i, _row: ("0.4", "0.4", "0", "")[i]),
+        ),
+        ("must add up to more than 0 and at most 1", "line 3: 1.2", "line 4: 0"),
+    ),
+    BadInput(
+        "share-and-market",
+        both(
+            markets,
+            column("posts", "market", lambda i, _row: "IT" if i == 1 else ""),
+            column("posts", "share_US", lambda _i, _row: "0.5"),
+        ),
+        ("either a market or shares", "line 3"),
+    ),
+    BadInput(
+        "share-of-an-unknown-market",
+        both(markets, column("posts", "share_us", lambda _i, _row: "0.5")),
+        ("column 'share_us' is unknown; did you mean 'share_US'?",),
+    ),
+    BadInput(
         "market-incomplete",
         both(markets, rows("downloads", lambda own: own[:-3])),
         ("every day must have a row in market 'US'", "3 absent days"),

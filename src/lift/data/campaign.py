@@ -14,6 +14,7 @@ from lift.data.calendar import holiday_table
 from lift.data.checking import ARGUMENTS, CheckedTables, check_tables
 from lift.data.checks_downloads import ALL_MARKETS
 from lift.data.checks_posts import COLUMNS
+from lift.data.checks_shares import audience_shares
 from lift.data.digests import settings_digest, table_digest
 from lift.data.reading import dataset_table, read_table
 from lift.data.settings import (
@@ -40,8 +41,9 @@ class Campaign:
         empty value is a day that was not observed; 0 is zero.
     posts : DataFrame
         Columns post_id, posted_at and any of influencer, platform, creator_type (human or
-        virtual), content, audience, sponsored, views, cost, market. A post without a market
-        reaches all.
+        virtual), content, audience, sponsored, views, cost, market, and share_MARKET for markets.
+        A post without a market reaches all, or those where it has a share of its audience; a joint
+        fit of the markets takes what a post does in each in proportion to that share.
     controls : DataFrame, optional
         Columns date, perhaps market, and one per series; no gaps.
     timezone : str, optional
@@ -178,7 +180,7 @@ class Campaign:
         reach = np.ones(len(self.posts), bool) if every_post else self.audience_share(name) > 0.0
         tables = CheckedTables(
             downloads=_in_market(self.downloads, name),
-            posts=self.posts[reach].reset_index(drop=True),
+            posts=self.posts.loc[reach, list(COLUMNS)].reset_index(drop=True),
             controls=None if self.controls is None else _in_market(self.controls, name),
             cohorts=None if self.cohorts is None else _in_market(self.cohorts, name),
             timezone=self.timezone,
@@ -199,10 +201,9 @@ class Campaign:
         Returns
         -------
         ndarray, shape (n_posts,)
-            1 where a post reaches the market, 0 where it does not.
+            As given in the posts; else 1 where a post reaches the market, 0 where it does not.
         """
-        market = self.posts["market"]
-        return np.asarray(market.isna() | (market == name), dtype=np.float64)
+        return audience_shares(self.posts, name)
 
     def holidays(self) -> pd.DataFrame:
         """Return the public holidays of the country, up to a week outside the data.
@@ -231,13 +232,11 @@ class Campaign:
         local = self.posts["posted_at"].dt.tz_localize(None).dt.normalize()
         seen = self.downloads[self.downloads["downloads"].notna()]
         lost = []
-        for post, day, market in zip(
-            self.posts["post_id"], local, self.posts["market"], strict=True
-        ):
+        reached = {market: self.audience_share(market) > 0.0 for market in self.markets}
+        for i, (post, day) in enumerate(zip(self.posts["post_id"], local, strict=True)):
             last = day + pd.Timedelta(days=horizon_days)
             own = seen["date"].between(day, last)
-            if not pd.isna(market):
-                own &= seen["market"] == market
+            own &= seen["market"].isin([market for market in reached if reached[market][i]])
             if not own.any():
                 lost.append(str(post))
         return tuple(lost)
@@ -361,7 +360,8 @@ def write_campaign(campaign: Campaign, folder: str | Path) -> Path:
     one_market = campaign.markets == (ALL_MARKETS,)
     posts = campaign.posts.copy()
     posts["posted_at"] = [stamp.isoformat() for stamp in posts["posted_at"]]
-    given = [c for c in COLUMNS if c in {"post_id", "posted_at"} or posts[c].notna().any()]
+    needed = {"post_id", "posted_at"}
+    given = [c for c in map(str, posts.columns) if c in needed or posts[c].notna().any()]
     tables = {"downloads": campaign.downloads, "posts": posts[given]}
     for name, frame in (("controls", campaign.controls), ("cohorts", campaign.cohorts)):
         tables |= {} if frame is None else {name: frame}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lift.data.cells import instants, numbers, texts, yes_or_no
 from lift.data.checks_downloads import Downloads, in_market
+from lift.data.checks_shares import audience_shares, check_shares, share_columns
 from lift.data.tables import RawTable, counted, meant, some, with_names
 from lift.errors import Problem
 
@@ -53,9 +54,11 @@ def check_posts(
     Returns
     -------
     DataFrame
-        All columns, sorted by instant and id; of use only if there was no fault.
+        All columns, sorted by instant and id; of use only if there was no fault. Shares of the
+        audience by market come last, where the table has them.
     """
-    table = with_names(table, ["post_id", "posted_at"], COLUMNS[2:], problems)
+    shared = share_columns(table, None if downloads is None else downloads.markets)
+    table = with_names(table, ["post_id", "posted_at"], [*COLUMNS[2:], *shared], problems)
     ids = _ids(table, problems)
     stamps: list[datetime | None] = [None] * len(table)
     if "posted_at" in table.columns:
@@ -87,7 +90,8 @@ def check_posts(
     columns["cost"] = _amounts(
         table, "cost", ids, lambda v: v < 0, "not be negative", "write 0 for a gift", problems
     )
-    frame = pd.DataFrame(columns)[list(COLUMNS)]
+    shares = check_shares(table, shared, problems)
+    frame = pd.DataFrame(columns | shares)[[*COLUMNS, *shares]]
     frame["posted_at"] = frame["posted_at"].dt.tz_convert(zone or "UTC")
     _notice_posts(frame, notices)
     if downloads is not None:
@@ -173,9 +177,10 @@ def _markets_reached(
     """Return the markets that each post reaches; name those that are not in the downloads."""
     reach: list[tuple[str, ...]] = []
     unknown: list[str] = []
+    inside = {market: audience_shares(frame, market) > 0.0 for market in downloads.markets}
     for i, name in enumerate(frame["market"].tolist()):
         if not isinstance(name, str):
-            reach.append(downloads.markets)
+            reach.append(tuple(market for market in downloads.markets if inside[market][i]))
         elif name in downloads.markets:
             reach.append((name,))
         else:

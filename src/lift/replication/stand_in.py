@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.data.campaign import Campaign
+from lift.data.checks_shares import PREFIX
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
@@ -105,6 +106,12 @@ def _posts(posts: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     for name in ("views", "cost"):
         drawn = np.round(VIEWS * np.exp(VIEWS_SD * rng.normal(size=len(posts))))
         out[name] = np.where(posts[name].isna(), np.nan, np.maximum(drawn, 1.0))
+    shares = [name for name in posts.columns if str(name).startswith(PREFIX)]
+    if shares:
+        # which markets a post reaches is kept, and the same share in each takes its place
+        reached = posts[shares] > 0.0
+        even = reached.div(reached.sum(axis=1), axis=0)
+        out[shares] = even.where(posts[shares].notna())
     return out
 
 

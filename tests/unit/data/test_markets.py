@@ -33,6 +33,23 @@ def test_several_markets(folder: Path) -> None:
         campaign.market("it")
 
 
+def test_shares_of_the_audience_say_which_markets_a_post_reaches(folder: Path) -> None:
+    markets(folder)
+    column("posts", "market", lambda i, _row: ("", "", "US", "")[i])(folder)
+    column("posts", "share_IT", lambda i, _row: ("0.7", "1", "", "")[i])(folder)
+    column("posts", "share_US", lambda i, _row: ("0.2", "", "", "")[i])(folder)
+    campaign = read_campaign(folder)
+    assert campaign.audience_share("IT").tolist() == [0.7, 1.0, 0.0, 1.0]
+    assert campaign.audience_share("US").tolist() == [0.2, 0.0, 1.0, 1.0]
+    assert campaign.market("US").posts["post_id"].tolist() == ["p1", "p3", "p4"]
+    assert campaign.market("US", every_post=True).posts["post_id"].tolist()[1] == "p2"
+    again = read_campaign(write_campaign(campaign, folder.parent / "again"))
+    assert again.digests == campaign.digests
+    without = read(folder, "posts")
+    write(folder, "posts", [row[: without[0].index("share_IT")] for row in without])
+    assert read_campaign(folder).digests["posts"] != campaign.digests["posts"]
+
+
 def test_order_of_markets_does_not_matter(folder: Path) -> None:
     markets(folder)
     before = read_campaign(folder).digests

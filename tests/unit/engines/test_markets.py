@@ -55,7 +55,9 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 
 
-def dense(design: MarketsDesign, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def dense(
+    design: MarketsDesign, z: np.ndarray, share: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return stacked outcomes, their covariance, and their covariance with each market's posts.
 
     The last has the posts of the markets one after the other: own amplitudes, all parts of them.
@@ -71,7 +73,7 @@ def dense(design: MarketsDesign, z: np.ndarray) -> tuple[np.ndarray, np.ndarray,
         same = (posts.influencer[:, None] == posts.influencer) & (posts.influencer >= 0)
         shared += values[design.position("influencer_sd")] ** 2 * same
     pair_post = np.concatenate(design.reach)
-    share = pair_shares(design, values)
+    share = pair_shares(design, values) if share is None else share
     pair_cov = shared[np.ix_(pair_post, pair_post)] * np.outer(share, share)
     pair_cov += values[design.position("market_sd")] ** 2 * np.eye(len(pair_post))
     for part, places in zip(design.designs, design.places, strict=True):
@@ -168,6 +170,35 @@ def _prior_variance(design: MarketsDesign, z: np.ndarray) -> np.ndarray:
     alone += (posts.membership**2 * posts.group_sd**2).sum(axis=1)
     common = alone[np.concatenate(design.reach)] * pair_shares(design, values) ** 2
     return np.asarray(common + values[design.position("market_sd")] ** 2)
+
+
+def test_shares_of_the_audience_divide_what_a_post_does() -> None:
+    """A market's part of the common amplitude is its share; elsewhere it spills over."""
+    shares = {"share_DE": [0.5, 0.0, 1.0], "share_FR": [0.25, 0.0, 0.0], "share_IT": [0.0, 0.9, 0]}
+    columns = {name: [*given, np.nan, np.nan, np.nan] for name, given in shares.items()}
+    data = markets_campaign(market=None, **columns)
+    for spill_over in (False, True):
+        spec = ModelSpec.model_validate({"markets": {"spill_over": spill_over}})
+        design = build_markets(data, spec)
+        everywhere = [1.0, 1.0, 1.0]
+        wanted = [[0.5, 0.0, 1.0], [0.25, 0.0, 0.0], [0.0, 0.9, 0.0]]
+        z = points(len(design.hypers), 2, seed=25)
+        values, _ = pack_markets(design).evaluate(z, EMPTY)
+        dense_values = []
+        for point in z:
+            hyper = natural(point[None], design.hypers, design.mix)[0]
+            share = np.array([[*mine, *everywhere] for mine in wanted])
+            if spill_over:
+                share[share == 0.0] = hyper[design.position("spill_over")]
+            kept = np.concatenate(
+                [row[mine] for row, mine in zip(share, design.reach, strict=True)]
+            )
+            y, covariance, _ = dense(design, point, kept)
+            _, log_det = np.linalg.slogdet(covariance)
+            quadratic = y @ np.linalg.solve(covariance, y)
+            dense_values.append(-0.5 * (len(y) * np.log(2 * np.pi) + log_det + quadratic))
+        log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
+        np.testing.assert_allclose(values - log_prior, dense_values, rtol=1e-8)
 
 
 def test_a_market_without_posts_is_part_of_what_all_have_in_common() -> None:
