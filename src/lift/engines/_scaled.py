@@ -27,6 +27,17 @@ from lift.engines._kernels import (
     solve_lower,
 )
 from lift.engines._points import prepare_posts
+from lift.engines._special import betaincinv
+from lift.engines._states import (
+    DAMPED,
+    FREE_SD,
+    NO_TREND,
+    NOISE_PHI,
+    SLOPE_PHI,
+    free_columns,
+    start_states,
+    state_innovations,
+)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -35,11 +46,11 @@ FAR = 30.0
 LOG_FAR = 0.5 * LOG_2PI
 ROOT_2 = math.sqrt(2.0)
 
-EXPONENTIAL, NORMAL, BETA = range(3)
+EXPONENTIAL, NORMAL, BETA, BETA_BOTH = range(4)
 
 
 class Problem(NamedTuple):
-    """The arrays of a model, in the order in which :func:`lift.engines.exact.pack` makes them."""
+    """The arrays of a model, in the order in which :mod:`lift.engines.exact` makes them."""
 
     layout: IntArray
     lags: IntArray
@@ -58,6 +69,13 @@ class Problem(NamedTuple):
     member_value: FloatArray
     mean_sd: FloatArray
     start_var: float
+    trend: int
+    ar1: int
+    slope_var: float
+    walk: FloatArray
+    walk_position: IntArray
+    fraction: FloatArray
+    free_shares: FloatArray
 
 
 class Prior(NamedTuple):
@@ -92,6 +110,12 @@ class Work(NamedTuple):
     gain: FloatArray
     noise: FloatArray
     level_var: FloatArray
+    fixed: FloatArray
+    means: FloatArray
+    cov: FloatArray
+    steps: FloatArray
+    loads: FloatArray
+    gained: FloatArray
     flags: NDArray[np.uint8]
     sizes: NDArray[np.int32]
     ones: FloatArray
@@ -103,6 +127,7 @@ def buffers(problem: Problem, n_hypers: int) -> Work:
     n_posts = len(problem.day)
     q = p + n_posts + len(problem.mean_sd)
     width = 1 + p + n_posts
+    m = 1 + (problem.trend != NO_TREND) + problem.ar1 + problem.walk.shape[1]
     return Work(
         theta=np.zeros(n_hypers),
         v=np.zeros((n, width)),
@@ -116,6 +141,12 @@ def buffers(problem: Problem, n_hypers: int) -> Work:
         gain=np.zeros(n_posts),
         noise=np.zeros(n),
         level_var=np.zeros(n),
+        fixed=problem.fixed.copy(),
+        means=np.zeros((m, width)),
+        cov=np.zeros((m, m)),
+        steps=np.zeros(m),
+        loads=np.zeros(m),
+        gained=np.zeros(m),
         flags=np.array([85, 78], dtype=np.uint8),
         sizes=np.zeros(4, dtype=np.int32),
         ones=np.ones(2),
@@ -143,6 +174,12 @@ def hyperparameters(z, prior, out):
             out[i] = -log_upper_tail(total) / prior.first[i]
         elif prior.kinds[i] == BETA:
             out[i] = -math.expm1(log_upper_tail(total) / prior.first[i])
+        elif prior.kinds[i] == BETA_BOTH:
+            a, b = prior.second[i], prior.first[i]
+            if total < 0.0:
+                out[i] = betaincinv(a, b, 0.5 * math.erfc(-total / ROOT_2), 0)
+            else:
+                out[i] = 1.0 - betaincinv(b, a, 0.5 * math.erfc(total / ROOT_2), 0)
         else:
             out[i] = prior.first[i] + prior.second[i] * total
 
@@ -207,11 +244,39 @@ def prepare(z, scaled, problem, prior, work):
     )  # fmt: skip
     for i in range(work.spread.shape[0]):
         work.spread[i] *= math.sqrt(scaled.coefficient[i])
-    noise_var = work.theta[problem.layout[NOISE]] ** 2
+    n_free = problem.free_shares.shape[0]
+    if n_free > 0:
+        free_columns(
+            problem.day, problem.fraction, work.gain, problem.free_shares,
+            work.theta[problem.layout[FREE_SD]], work.fixed, problem.fixed.shape[1] - n_free,
+        )  # fmt: skip
+    noise_var = 0.0 if problem.ar1 else work.theta[problem.layout[NOISE]] ** 2
     level_var = work.theta[problem.layout[LEVEL]] ** 2
     for t in range(problem.y.shape[0]):
         work.noise[t] = scaled.noise[t] * (noise_var + problem.poisson_var[t])
         work.level_var[t] = scaled.level[t] * level_var
+
+
+@compiled
+def has_more(problem):
+    """Return whether more than a level moves in time, or columns depend on hyperparameters."""
+    states = problem.trend + problem.ar1 + problem.walk.shape[1]
+    return states > 0 or problem.free_shares.shape[0] > 0
+
+
+@compiled
+def motion(problem, work):
+    """Fill where the states start; return places and persistence of slope and noise."""
+    start_states(
+        work.theta, problem.layout, problem.trend, problem.ar1, problem.walk_position,
+        problem.start_var, problem.slope_var, work.cov, work.steps, work.loads,
+    )  # fmt: skip
+    sloping = problem.trend != NO_TREND
+    slope = 1 if sloping else -1
+    noise = 1 + sloping if problem.ar1 else -1
+    slope_phi = work.theta[problem.layout[SLOPE_PHI]] if problem.trend == DAMPED else 1.0
+    noise_phi = work.theta[problem.layout[NOISE_PHI]] if problem.ar1 else 0.0
+    return slope, slope_phi, noise, noise_phi
 
 
 @compiled
@@ -222,10 +287,18 @@ def collapsed(z, scaled, problem, prior, work):
     ``work.b`` and what ``prepare`` fills. NaN where it cannot be computed.
     """
     prepare(z, scaled, problem, prior, work)
-    log_variance = innovations_by_day(
-        problem.y, work.noise, problem.observed, problem.fixed, work.kernels, problem.day,
-        work.level_var, problem.start_var, work.v, work.mean,
-    )  # fmt: skip
+    if has_more(problem):
+        slope, slope_phi, noise, noise_phi = motion(problem, work)
+        log_variance = state_innovations(
+            problem.y, work.noise, problem.observed, work.fixed, work.kernels, problem.day,
+            problem.walk, slope, slope_phi, noise, noise_phi, work.cov, work.steps,
+            work.level_var, work.loads, work.gained, work.v, work.means,
+        )  # fmt: skip
+    else:
+        log_variance = innovations_by_day(
+            problem.y, work.noise, problem.observed, problem.fixed, work.kernels, problem.day,
+            work.level_var, problem.start_var, work.v, work.mean,
+        )  # fmt: skip
     cross_products(
         work.v, problem.day, problem.fixed.shape[1], work.flags, work.sizes, work.ones, work.s
     )

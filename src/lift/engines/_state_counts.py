@@ -14,6 +14,7 @@ import numpy as np
 
 from lift.engines._compile import compiled
 from lift.engines._kernels import (
+    LEVEL,
     NEWTON_PASSES,
     NEWTON_TOLERANCE,
     NOISE,
@@ -23,6 +24,7 @@ from lift.engines._kernels import (
     solve_upper,
 )
 from lift.engines._points import corrected, newton_data, newton_step, prepare_posts
+from lift.engines._signals import prior_signal, smoothed_signal
 from lift.engines._states import (
     DAMPED,
     FREE_SD,
@@ -31,86 +33,8 @@ from lift.engines._states import (
     SLOPE_PHI,
     collapse_states,
     free_columns,
-    next_day,
     start_states,
 )
-
-
-@compiled
-def smoothed_signal(
-    residual, noise, observed, walk, slope, slope_phi, ar, ar_phi, cov, steps, z, pz, mean, errors,
-    gains, out,
-):  # fmt: skip
-    """Fill the mean of the states' sum on the observed days given residuals; ``cov`` is used up.
-
-    ``signal_t = residual_t - noise_t u_t`` with the smoothing errors ``u_t`` (Durbin & Koopman
-    2012, section 4.5).
-    """
-    n = residual.shape[0]
-    m = cov.shape[0]
-    n_walks = walk.shape[1]
-    mean[:] = 0.0
-    for t in range(n):
-        if observed[t]:
-            for i in range(n_walks):
-                z[m - n_walks + i] = walk[t, i]
-            total = noise[t]
-            error = residual[t]
-            for i in range(m):
-                value = 0.0
-                for k in range(m):
-                    value += cov[i, k] * z[k]
-                pz[i] = value
-                total += z[i] * value
-                error -= z[i] * mean[i, 0]
-            errors[t] = error / total
-            for i in range(m):
-                gains[t, i] = pz[i] / total
-                mean[i, 0] += gains[t, i] * error
-                for k in range(m):
-                    cov[i, k] -= gains[t, i] * pz[k]
-        next_day(slope, slope_phi, ar, ar_phi, steps, 1, mean, cov)
-    back = pz
-    back[:] = 0.0
-    for t in range(n - 1, -1, -1):
-        if slope > 0:
-            back[slope] = back[0] + slope_phi * back[slope]
-        if ar > 0:
-            back[ar] *= ar_phi
-        if observed[t]:
-            for i in range(n_walks):
-                z[m - n_walks + i] = walk[t, i]
-            smooth = errors[t]
-            for i in range(m):
-                smooth -= gains[t, i] * back[i]
-            for i in range(m):
-                back[i] += z[i] * smooth
-            out[t] = residual[t] - noise[t] * smooth
-
-
-@compiled
-def prior_signal(normals, walk, slope, slope_phi, ar, ar_phi, cov, steps, z, mean, out):
-    """Fill a path of the states' sum drawn from its prior; ``normals`` has m numbers for a day."""
-    n = out.shape[0]
-    m = cov.shape[0]
-    n_walks = walk.shape[1]
-    for i in range(m):
-        mean[i, 0] = math.sqrt(cov[i, i]) * normals[i]
-    for t in range(n):
-        for i in range(n_walks):
-            z[m - n_walks + i] = walk[t, i]
-        total = 0.0
-        for i in range(m):
-            total += z[i] * mean[i, 0]
-        out[t] = total
-        if t + 1 < n:
-            if slope > 0:
-                mean[0, 0] += mean[slope, 0]
-                mean[slope, 0] *= slope_phi
-            if ar > 0:
-                mean[ar, 0] *= ar_phi
-            for i in range(m):
-                mean[i, 0] += math.sqrt(steps[i]) * normals[(t + 1) * m + i]
 
 
 @compiled
@@ -148,7 +72,8 @@ def count_state_points(
     gain, amplitude = np.zeros(n_posts), np.zeros(n_posts)
     noise = np.ones(n)
     pseudo, linear, residual, state = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
-    errors, eta, path = np.zeros(n), np.zeros(n), np.zeros(n)
+    errors, eta, path, pushed = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)
+    level_var = np.zeros(n)
     gains = np.zeros((n, m))
     mine = fixed.copy()
     n_free = free_shares.shape[0]
@@ -164,6 +89,7 @@ def count_state_points(
         slope_phi = theta[layout[SLOPE_PHI]] if trend == DAMPED else 1.0
         ar_phi = theta[layout[NOISE_PHI]] if ar1 else 0.0
         size = 1.0 / max(0.0 if ar1 else theta[layout[NOISE]] ** 2, 1e-300)
+        level_var[:] = theta[layout[LEVEL]] ** 2
         eta[:] = start
         value = 0.0
         move = np.inf
@@ -174,8 +100,8 @@ def count_state_points(
             )
             value = collapse_states(
                 pseudo, noise, observed, mine, kernels, day, walk, slope, slope_phi, ar, ar_phi,
-                cov, steps, z, pz, member_index, member_value, spread, v, mean, s, a, b, flags,
-                sizes, ones,
+                cov, steps, level_var, z, pz, member_index, member_value, spread, v, mean, s, a,
+                b, flags, sizes, ones,
             )  # fmt: skip
             gamma[:] = b
             solve_upper(a, gamma)
@@ -189,8 +115,8 @@ def count_state_points(
                 theta, layout, trend, ar1, walk_position, start_var, slope_var, cov, steps, z
             )
             smoothed_signal(
-                residual, noise, observed, walk, slope, slope_phi, ar, ar_phi, cov, steps, z, pz,
-                mean, errors, gains, state,
+                residual, noise, observed, walk, slope, slope_phi, ar, ar_phi, cov, steps,
+                level_var, z, pz, mean, errors, gains, pushed, state,
             )  # fmt: skip
             move = newton_step(observed, centre, state, linear, eta)
             if not move > NEWTON_TOLERANCE:
@@ -211,15 +137,15 @@ def count_state_points(
                 theta, layout, trend, ar1, walk_position, start_var, slope_var, cov, steps, z
             )
             prior_signal(
-                normals[i, q : q + n * m], walk, slope, slope_phi, ar, ar_phi, cov, steps, z, mean,
-                path,
+                normals[i, q : q + n * m], walk, slope, slope_phi, ar, ar_phi, cov, steps,
+                level_var, z, mean, path,
             )  # fmt: skip
             for t in range(n):
                 shock = math.sqrt(noise[t]) * normals[i, q + n * m + t]
                 residual[t] = pseudo[t] - linear[t] - path[t] - shock
             smoothed_signal(
-                residual, noise, observed, walk, slope, slope_phi, ar, ar_phi, cov, steps, z, pz,
-                mean, errors, gains, state,
+                residual, noise, observed, walk, slope, slope_phi, ar, ar_phi, cov, steps,
+                level_var, z, pz, mean, errors, gains, pushed, state,
             )  # fmt: skip
             for t in range(n):
                 eta[t] = centre + path[t] + state[t] + linear[t]

@@ -85,10 +85,13 @@ def next_day(slope, slope_phi, noise, noise_phi, steps, used, mean, cov):
 
 @compiled
 def state_innovations(
-    y, noise, observed, fixed, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps, z, pz,
-    v, mean,
+    y, noise, observed, fixed, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps,
+    level_var, z, pz, v, mean,
 ):  # fmt: skip
-    """Fill ``v`` with standardised innovations of all columns; return the sum of log variances."""
+    """Fill ``v`` with standardised innovations of all columns; return the sum of log variances.
+
+    ``level_var[t]`` is the variance of the step of the level from day t to the next.
+    """
     n, p = fixed.shape
     n_posts, window = kernels.shape
     m = cov.shape[0]
@@ -136,6 +139,7 @@ def state_innovations(
             for c in range(used):
                 row[c] *= scale
             log_variance += math.log(total)
+        steps[0] = level_var[t]
         next_day(slope, slope_phi, ar, ar_phi, steps, used, mean, cov)
     return log_variance
 
@@ -162,8 +166,8 @@ def free_columns(day, fraction, log_gain, shares, spread, out, first):
 
 @compiled
 def collapse_states(
-    y, noise, observed, fixed, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps, z, pz,
-    member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
+    y, noise, observed, fixed, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps,
+    level_var, z, pz, member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
 ):  # fmt: skip
     """Return the log likelihood with states and coefficients integrated out; leave L and L^-1 b.
 
@@ -171,7 +175,7 @@ def collapse_states(
     """
     log_variance = state_innovations(
         y, noise, observed, fixed, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps,
-        z, pz, v, mean,
+        level_var, z, pz, v, mean,
     )  # fmt: skip
     cross_products(v, day, fixed.shape[1], flags, sizes, ones, s)
     normal_equations(s, fixed.shape[1], member_index, member_value, spread, a, b)
@@ -219,6 +223,7 @@ def state_points(
     scale = np.zeros(n_groups)
     gain = np.zeros(n_posts)
     noise = np.zeros(n)
+    level_var = np.zeros(n)
     mine = fixed.copy()
     n_free = free_shares.shape[0]
     for i in range(thetas.shape[0]):
@@ -236,9 +241,11 @@ def state_points(
         noise_var = 0.0 if ar1 else theta[layout[NOISE]] ** 2
         for t in range(n):
             noise[t] = noise_var + poisson_var[t]
+            level_var[t] = steps[0]
         log_likelihood[i] = collapse_states(
             y, noise, observed, mine, kernels, day, walk, slope, slope_phi, ar, ar_phi, cov, steps,
-            z, pz, member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
+            level_var, z, pz, member_index, member_value, spread, v, mean, s, a, b, flags, sizes,
+            ones,
         )  # fmt: skip
         if normals.shape[0] > 0:
             for k in range(q):

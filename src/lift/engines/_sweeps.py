@@ -41,8 +41,11 @@ from lift.engines._scaled import (
     Scaled,
     Work,
     collapsed,
+    has_more,
     level_by_day,
     log_upper_tail,
+    motion,
+    prepare,
 )
 from lift.engines._selection import (
     RIDGE,
@@ -53,6 +56,7 @@ from lift.engines._selection import (
     log_global_prior,
     move_controls,
 )
+from lift.engines._signals import prior_signal, smoothed_signal
 
 FloatArray = NDArray[np.float64]
 
@@ -75,7 +79,10 @@ class Flags(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where a chain is; every array is changed in place."""
+    """Where a chain is; every array is changed in place.
+
+    ``level`` is the sum of all states where there are others beside the level.
+    """
 
     z: FloatArray
     log_df: FloatArray
@@ -101,12 +108,17 @@ class Paths(NamedTuple):
     linear: FloatArray
     filtered: FloatArray
     variances: FloatArray
+    normals: FloatArray
+    errors: FloatArray
+    gains: FloatArray
+    pushed: FloatArray
+    path: FloatArray
 
 
 def paths(work: Work, controls: Controls) -> Paths:
     """Return the buffers that go with those of the likelihood."""
     width = 0 if controls.kind == RIDGE else len(work.s)
-    n, n_hypers = len(work.noise), len(work.theta)
+    n, n_hypers, m = len(work.noise), len(work.theta), len(work.steps)
     return Paths(
         proposed=np.zeros(n_hypers),
         normal=np.zeros(n_hypers),
@@ -121,6 +133,11 @@ def paths(work: Work, controls: Controls) -> Paths:
         linear=np.zeros(n),
         filtered=np.zeros(n),
         variances=np.zeros(n),
+        normals=np.zeros(n * (m + 1)),
+        errors=np.zeros(n),
+        gains=np.zeros((n, m)),
+        pushed=np.zeros(n),
+        path=np.zeros(n),
     )
 
 
@@ -212,8 +229,38 @@ def move_control_variances(rng, state, flags, problem, work, scratch):
 
 
 @compiled
-def draw_linear(rng, state, problem, work, scratch):
-    """Draw coefficients, then the level, given hyperparameters and scales."""
+def draw_states(rng, state, problem, work, scratch):
+    """Draw the sum of the states given what is left of the outcome, and the level's steps.
+
+    The sum takes the place of the level; the steps are in ``filtered``.
+    """
+    n, m = scratch.gains.shape
+    for i in range(scratch.normals.shape[0]):
+        scratch.normals[i] = rng.standard_normal()
+    slope, slope_phi, noise, noise_phi = motion(problem, work)
+    prior_signal(
+        scratch.normals, problem.walk, slope, slope_phi, noise, noise_phi, work.cov, work.steps,
+        work.level_var, work.loads, work.means, scratch.path,
+    )  # fmt: skip
+    for t in range(n):
+        shock = math.sqrt(work.noise[t]) * scratch.normals[n * m + t]
+        scratch.variances[t] = scratch.linear[t] - scratch.path[t] - shock
+    motion(problem, work)
+    smoothed_signal(
+        scratch.variances, work.noise, problem.observed, problem.walk, slope, slope_phi, noise,
+        noise_phi, work.cov, work.steps, work.level_var, work.loads, work.gained, work.means,
+        scratch.errors, scratch.gains, scratch.pushed, state.level,
+    )  # fmt: skip
+    for t in range(n):
+        state.level[t] += scratch.path[t]
+    for t in range(n - 1):
+        step = math.sqrt(work.level_var[t]) * scratch.normals[(t + 1) * m]
+        scratch.filtered[t] = step + work.level_var[t] * scratch.pushed[t]
+
+
+@compiled
+def draw_linear(rng, state, problem, prior, work, scratch):
+    """Draw coefficients, then the level and other states, given hyperparameters and scales."""
     b = scratch.kept_b
     for i in range(b.shape[0]):
         b[i] += rng.standard_normal()
@@ -222,6 +269,16 @@ def draw_linear(rng, state, problem, work, scratch):
         state.gamma[i] = b[i] * scratch.kept_spread[i]
     p = problem.fixed.shape[1]
     amplitudes(state.gamma, p, problem.member_index, problem.member_value, scratch.amplitude)
+    if has_more(problem):
+        prepare(state.z, state.scaled, problem, prior, work)
+        predictor(
+            state.gamma, scratch.amplitude, work.fixed, scratch.kept_kernels, problem.day,
+            scratch.linear,
+        )  # fmt: skip
+        for t in range(problem.y.shape[0]):
+            scratch.linear[t] = problem.y[t] - scratch.linear[t]
+        draw_states(rng, state, problem, work, scratch)
+        return
     predictor(
         state.gamma, scratch.amplitude, problem.fixed, scratch.kept_kernels, problem.day,
         scratch.linear,
@@ -349,12 +406,13 @@ def run_sweeps(
             )  # fmt: skip
             if flags.controls.kind != RIDGE:
                 move_control_variances(rng, state, flags, problem, work, scratch)
-            draw_linear(rng, state, problem, work, scratch)
+            draw_linear(rng, state, problem, prior, work, scratch)
             if flags.noise:
                 draw_noise_scales(rng, state, flags, problem, prior, tuning, scratch, adapt)
             if flags.level:
-                for t in range(n - 1):
-                    scratch.filtered[t] = state.level[t + 1] - state.level[t]
+                if not has_more(problem):
+                    for t in range(n - 1):
+                        scratch.filtered[t] = state.level[t + 1] - state.level[t]
                 draw_spread_scales(
                     rng, state, LEVEL_STEP, problem.layout[LEVEL], flags.level_df,
                     scratch.filtered[: n - 1], prior, tuning, state.scaled.level, adapt,

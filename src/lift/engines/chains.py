@@ -10,10 +10,20 @@ from scipy.linalg.lapack import dtrtri
 from scipy.special import logit
 
 from lift.engines._proposals import Jumps, Tuning
-from lift.engines._scaled import Prior, Problem, Scaled, Work, buffers
+from lift.engines._scaled import (
+    BETA,
+    BETA_BOTH,
+    EXPONENTIAL,
+    NORMAL,
+    Prior,
+    Problem,
+    Scaled,
+    Work,
+    buffers,
+)
 from lift.engines._selection import Controls, ControlState
 from lift.engines._sweeps import Flags, Paths, State, paths, run_sweeps
-from lift.engines.exact import pack
+from lift.engines.exact import pack, state_arguments
 from lift.engines.mixture import Mixture
 from lift.model.control_scales import (
     CONTROL_PRIORS,
@@ -27,8 +37,8 @@ from lift.model.scales import AMPLITUDE_DF, SHIFT_DF
 
 FloatArray = NDArray[np.float64]
 
-KINDS = {"exponential": 0, "normal": 1, "beta": 2}
-"""Numbers that the compiled code knows prior families by."""
+KINDS = {"exponential": EXPONENTIAL, "normal": NORMAL, "beta": BETA}
+"""Numbers that the compiled code knows prior families by; a beta of two free shapes has its own."""
 N_WALKS, N_JUMPS = 2, 3
 """Random-walk and independent proposals of the hyperparameters in a sweep."""
 
@@ -89,9 +99,16 @@ def pack_gibbs(design: Design) -> GibbsModel:
     hypers = [hyper for hyper in design.hypers if hyper.kind != "degrees"]
     k = len(hypers)
     controls = pack_controls(design)
-    problem = Problem(*pack(with_known_spread(design, 1.0)).arguments)  # type: ignore[arg-type]
+    arguments = pack(with_known_spread(design, 1.0)).arguments
+    problem = Problem(*arguments, *state_arguments(design))  # type: ignore[arg-type]
     prior = Prior(
-        kinds=np.array([KINDS[hyper.kind] for hyper in hypers], dtype=np.int64),
+        kinds=np.array(
+            [
+                BETA_BOTH if hyper.kind == "beta" and hyper.second != 1.0 else KINDS[hyper.kind]
+                for hyper in hypers
+            ],
+            dtype=np.int64,
+        ),
         first=np.array([hyper.first for hyper in hypers]),
         second=np.array([hyper.second for hyper in hypers]),
         mix=np.ascontiguousarray(design.mix[:k, :k]),

@@ -2,10 +2,10 @@
 
 Student t noise, levels that jump and heavy-tailed amplitudes are normal given a variance multiplier
 for each day or post. Given these, the model is that of the exact engine: hyperparameters are moved
-by Metropolis steps with level and coefficients integrated out, then coefficients and level are
-drawn jointly, then the multipliers, together with the sd and the degrees of freedom of their
-distribution, which are moved with the multipliers integrated out (a partially collapsed sampler:
-van Dyk & Park 2008, doi:10.1198/016214508000000409).
+by Metropolis steps with all states and coefficients integrated out, then coefficients, the states'
+sum and the steps of the level are drawn jointly, then the multipliers, together with the sd and the
+degrees of freedom of their distribution, which are moved with the multipliers integrated out (a
+partially collapsed sampler: van Dyk & Park 2008, doi:10.1198/016214508000000409).
 """
 
 from __future__ import annotations

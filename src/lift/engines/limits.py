@@ -23,8 +23,7 @@ def beyond(engine: str, design: Design) -> list[str]:
         return [*mixtures(design), *design.shared]
     is_count = design.likelihood == "negative_binomial"
     counts = ["counts (likelihood negative_binomial)"] if is_count else []
-    states = [design.beyond_level] if design.beyond_level else []
-    return [*counts, *states, *design.shared]
+    return [*counts, *design.shared]
 
 
 def mixtures(design: Design) -> list[str]:
