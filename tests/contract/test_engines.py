@@ -49,7 +49,7 @@ class Subject:
 
 SUBJECTS = {
     "exact": Subject(400),
-    "gibbs": Subject(800, refuses={"counts": 'engine = "exact"'}),
+    "gibbs": Subject(800),
     "pymc": Subject(600, {"tune": 400}, slow=True),
     "statsmodels": Subject(
         400,

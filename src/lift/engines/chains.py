@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 from scipy.special import logit
 
+from lift.engines._count_sweeps import Counts, count_buffers, run_count_sweeps
 from lift.engines._proposals import Jumps, Tuning
 from lift.engines._scaled import (
     BETA,
@@ -39,6 +40,8 @@ FloatArray = NDArray[np.float64]
 
 KINDS = {"exponential": EXPONENTIAL, "normal": NORMAL, "beta": BETA}
 """Numbers that the compiled code knows prior families by; a beta of two free shapes has its own."""
+COUNT_CENTRE = 3
+"""Place of the centre of counts among the arguments of the exact engine."""
 N_WALKS, N_JUMPS = 2, 3
 """Random-walk and independent proposals of the hyperparameters in a sweep."""
 
@@ -54,12 +57,17 @@ class GibbsModel:
     prior : Prior
         Of the hyperparameters that are moved in their standard normal coordinates.
     flags : Flags
+    centre, start : float and ndarray, shape (n,)
+        What log means of counts are measured from, and where Newton's method starts; None
+        where the outcome is no count.
     """
 
     design: Design
     problem: Problem
     prior: Prior
     flags: Flags
+    centre: float = 0.0
+    start: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,8 @@ class Chain:
         Its random walks.
     work, scratch : Work, Paths
         Buffers.
+    counts : Counts or None
+        Log means where the chain is, and more buffers.
     """
 
     rng: np.random.Generator
@@ -82,6 +92,7 @@ class Chain:
     tuning: Tuning
     work: Work
     scratch: Paths
+    counts: Counts | None = None
 
 
 def pack_gibbs(design: Design) -> GibbsModel:
@@ -90,7 +101,6 @@ def pack_gibbs(design: Design) -> GibbsModel:
     Parameters
     ----------
     design : Design
-        With the lognormal likelihood.
 
     Returns
     -------
@@ -99,7 +109,12 @@ def pack_gibbs(design: Design) -> GibbsModel:
     hypers = [hyper for hyper in design.hypers if hyper.kind != "degrees"]
     k = len(hypers)
     controls = pack_controls(design)
-    arguments = pack(with_known_spread(design, 1.0)).arguments
+    model = pack(with_known_spread(design, 1.0))
+    arguments = list(model.arguments)
+    counts = design.likelihood == "negative_binomial"
+    if counts:
+        # in the place of the variances that other outcomes have
+        arguments[COUNT_CENTRE] = design.poisson_variance
     problem = Problem(*arguments, *state_arguments(design))  # type: ignore[arg-type]
     prior = Prior(
         kinds=np.array(
@@ -124,7 +139,8 @@ def pack_gibbs(design: Design) -> GibbsModel:
         df_rate=design.hypers[degrees].second if degrees >= 0 else 1.0,
         controls=controls,
     )
-    return GibbsModel(design, problem, prior, flags)
+    start = model.start if counts else None
+    return GibbsModel(design, problem, prior, flags, design.center, start)
 
 
 def pack_controls(design: Design) -> Controls:
@@ -193,6 +209,9 @@ def new_chain(model: GibbsModel, z: FloatArray, cov: FloatArray, rng: np.random.
     dim = len(z)
     factor = np.linalg.cholesky(cov + 1e-6 * np.eye(dim)) * 2.38 / np.sqrt(dim)
     work = buffers(model.problem, dim)
+    counts = None
+    if model.start is not None:
+        counts = count_buffers(model.centre, model.start, len(work.b))
     return Chain(
         rng=rng,
         state=new_state(model, z),
@@ -204,6 +223,7 @@ def new_chain(model: GibbsModel, z: FloatArray, cov: FloatArray, rng: np.random.
         ),
         work=work,
         scratch=paths(work, model.flags.controls),
+        counts=counts,
     )
 
 
@@ -248,10 +268,16 @@ def advance(
         Log of the global sd of a horseshoe.
     """
     zs = np.empty((n, len(chain.state.z)))
-    log_dfs = np.empty(n)
+    log_dfs = np.zeros(n)
     gammas = np.empty((n, len(chain.state.gamma)))
     insides = np.empty((n, model.flags.controls.n_controls))
-    log_globals = np.empty(n)
+    log_globals = np.zeros(n)
+    if chain.counts is not None:
+        run_count_sweeps(
+            chain.rng, chain.state, model.flags, model.problem, model.prior, jumps, chain.tuning,
+            chain.counts, chain.work, chain.scratch, N_WALKS, N_JUMPS, thin, adapt, zs, gammas,
+        )  # fmt: skip
+        return zs, log_dfs, gammas, insides, log_globals
     run_sweeps(
         chain.rng, chain.state, model.flags, model.problem, model.prior, jumps, chain.tuning,
         chain.work, chain.scratch, N_WALKS, N_JUMPS, thin, adapt, zs, log_dfs, gammas,

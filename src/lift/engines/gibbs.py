@@ -5,7 +5,9 @@ for each day or post. Given these, the model is that of the exact engine: hyperp
 by Metropolis steps with all states and coefficients integrated out, then coefficients, the states'
 sum and the steps of the level are drawn jointly, then the multipliers, together with the sd and the
 degrees of freedom of their distribution, which are moved with the multipliers integrated out (a
-partially collapsed sampler: van Dyk & Park 2008, doi:10.1198/016214508000000409).
+partially collapsed sampler: van Dyk & Park 2008, doi:10.1198/016214508000000409). Of counts nothing
+can be integrated out: coefficients and states are moved with the hyperparameters, see
+:mod:`lift.engines._count_sweeps`.
 """
 
 from __future__ import annotations

@@ -21,9 +21,14 @@ def beyond(engine: str, design: Design) -> list[str]:
     """
     if engine == "exact":
         return [*mixtures(design), *design.shared]
-    is_count = design.likelihood == "negative_binomial"
-    counts = ["counts (likelihood negative_binomial)"] if is_count else []
-    return [*counts, *design.shared]
+    if design.likelihood != "negative_binomial":
+        return list(design.shared)
+    beside = {
+        'baseline.noise = "student_t"': design.noise == "student_t",
+        f'baseline.control_prior = "{design.selection.prior}"': design.selection.prior != "ridge",
+    }
+    asked = [f"{setting} of counts" for setting, on in beside.items() if on]
+    return [*asked, *design.shared]
 
 
 def mixtures(design: Design) -> list[str]:

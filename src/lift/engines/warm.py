@@ -31,7 +31,9 @@ def warm() -> None:
     for setting in settings:
         spec = ModelSpec.model_validate(setting)
         fit_exact(campaign, spec, SampleSettings(draws=100, chains=1))
-    fit_gibbs(campaign, ModelSpec(), SampleSettings(draws=100, chains=1))
+    for likelihood in ("lognormal", "negative_binomial"):
+        spec = ModelSpec.model_validate({"likelihood": likelihood})
+        fit_gibbs(campaign, spec, SampleSettings(draws=100, chains=1))
     markets = Campaign(
         downloads=pd.concat([downloads.assign(market=name) for name in ("A", "B")]), posts=posts
     )

@@ -14,7 +14,7 @@ from small_campaigns import campaign, daily_downloads, points, post_table, rich_
 from lift.analysis.diagnostics import mcse_mean, measures
 from lift.analysis.effects import Effects
 from lift.data.campaign import Campaign
-from lift.engines._kernels import amplitudes, predictor
+from lift.engines._kernels import NOISE, amplitudes, predictor
 from lift.engines._scaled import buffers, hyperparameters, prepare
 from lift.engines._selection import SPIKE_SLAB
 from lift.engines.base import SampleSettings
@@ -25,6 +25,7 @@ from lift.engines.mixture import Mixture
 from lift.errors import EngineError
 from lift.model.design import build_design
 from lift.model.hyper import coordinates
+from lift.model.posterior import Posterior
 from lift.model.scales import AMPLITUDE_DF, SHIFT_DF
 from lift.model.spec import ModelSpec
 from lift.rng import stream
@@ -43,6 +44,11 @@ def redraw_outcome(model: GibbsModel, chain: Chain, rng: np.random.Generator) ->
     p = problem.fixed.shape[1]
     amplitudes(state.gamma, p, problem.member_index, problem.member_value, amplitude)
     predictor(state.gamma, amplitude, problem.fixed, work.kernels, problem.day, linear)
+    if chain.counts is not None:
+        size = work.theta[problem.layout[NOISE]] ** -2
+        rate = np.exp(chain.counts.eta) * rng.gamma(size, 1 / size, len(linear))
+        problem.y[:] = np.where(problem.observed, rng.poisson(rate), 0.0)
+        return
     noise = np.sqrt(work.noise) * rng.standard_normal(len(linear))
     problem.y[:] = np.where(problem.observed, state.level + linear + noise, 0.0)
 
@@ -149,8 +155,27 @@ def standard_errors_off(values: FloatArray, mean: float) -> float:
                 "week": False,
             },
         },
+        {
+            "likelihood": "negative_binomial",
+            "baseline": {
+                "level_start_sd": 0.5,
+                "level_shifts": True,
+                "trend": "damped",
+                "slope_rate": 20.0,
+                "week": False,
+            },
+            "response": {"heavy_tails": True},
+        },
     ],
-    ids=["normal", "horseshoe", "spike and slab", "tails", "tails and a trend", "noise that lasts"],
+    ids=[
+        "normal",
+        "horseshoe",
+        "spike and slab",
+        "tails",
+        "tails and a trend",
+        "noise that lasts",
+        "counts",
+    ],
 )
 def test_the_prior_is_kept_where_outcomes_are_drawn_in_turn(spec: dict[str, object]) -> None:
     found = joint_draws(spec)
@@ -231,9 +256,33 @@ def test_an_odd_day_weighs_less_with_student_noise() -> None:
     assert float(posterior.draws["noise_df"].median()) < 8
 
 
-def test_counts_are_refused_with_the_engine_that_does_them() -> None:
-    with pytest.raises(EngineError, match=r'counts.*engine = "exact"'):
-        fit_gibbs(campaign(60, (30.4,), level=4.0), ModelSpec(), SampleSettings(100, 1))
+def test_counts_have_the_posterior_of_the_exact_engine() -> None:
+    data = campaign(90, (35.4, 50.7), level=3.0, impulse=0.8, missing=(40,))
+    assert (data.downloads["downloads"] == 0).sum() == 3
+    spec = ModelSpec.model_validate({"baseline": {"trend": "damped"}})
+    exact = fit_exact(data, spec, SampleSettings(2000, 2, 1, 2))
+    gibbs = fit_gibbs(data, spec, SampleSettings(2000, 4, 1, 2))
+    same_posterior(exact, gibbs, "noise_sd", "level_sd", "slope_sd", "slope_phi", "amplitude_sd")
+
+
+def same_posterior(exact: Posterior, gibbs: Posterior, *names: str) -> None:
+    """Check means of hyperparameters and effect within 5 Monte Carlo errors, and its sd."""
+    for name in names:
+        a, b = exact.draws[name].to_numpy(), gibbs.draws[name].to_numpy()
+        slack = 5 * np.hypot(mcse_mean(a), mcse_mean(b))
+        assert abs(a.mean() - b.mean()) < slack, name
+    a, b = (Effects(fitted).draws("campaign").to_numpy()[..., 0] for fitted in (exact, gibbs))
+    assert abs(a.mean() - b.mean()) < 5 * np.hypot(mcse_mean(a), mcse_mean(b))
+    assert b.std() / a.std() == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "baseline", [{"noise": "student_t"}, {"control_prior": "spike_slab"}], ids=str
+)
+def test_what_counts_do_not_have_is_refused(baseline: dict[str, str]) -> None:
+    spec = ModelSpec.model_validate({"baseline": baseline})
+    with pytest.raises(EngineError, match=f"{next(iter(baseline))} = .* of counts; no engine"):
+        fit_gibbs(campaign(60, (30.4,), level=4.0), spec, SampleSettings(100, 1))
 
 
 @pytest.mark.parametrize(
@@ -257,13 +306,8 @@ def test_states_have_the_posterior_of_the_exact_engine() -> None:
     spec = ModelSpec.model_validate({"baseline": {"trend": "damped", "week_evolves": True}})
     exact = fit_exact(data, spec, SampleSettings(2000, 2, 1, 2))
     gibbs = fit_gibbs(data, spec, SampleSettings(4000, 4, 1, 2))
-    for name in ("noise_sd", "level_sd", "slope_sd", "slope_phi", "week_step_sd", "amplitude_sd"):
-        a, b = exact.draws[name].to_numpy(), gibbs.draws[name].to_numpy()
-        slack = 5 * np.hypot(mcse_mean(a), mcse_mean(b))
-        assert abs(a.mean() - b.mean()) < slack, name
-    a, b = (Effects(fitted).draws("campaign").to_numpy()[..., 0] for fitted in (exact, gibbs))
-    assert abs(a.mean() - b.mean()) < 5 * np.hypot(mcse_mean(a), mcse_mean(b))
-    assert b.std() / a.std() == pytest.approx(1.0, abs=0.1)
+    names = ("noise_sd", "level_sd", "slope_sd", "slope_phi", "week_step_sd", "amplitude_sd")
+    same_posterior(exact, gibbs, *names)
 
 
 def test_what_no_engine_does_is_said() -> None:
