@@ -3,21 +3,20 @@
 Three forms of one level. Where the noise of all days has one variance and no day is missing, the
 sine transform of the first differences makes them independent whatever the variances, so that no
 filter is needed. Downloads have a Poisson part in their variance that differs from day to day,
-which no fixed transform decorrelates: there the level is integrated out by a Kalman filter in
-PyTensor. Counts have the level as a latent random walk by frequency.
+which no fixed transform decorrelates: there the level is integrated out by a Kalman filter
+(:mod:`lift.engines.pymc_filter`). Counts have the level as a latent random walk by frequency.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import NDArray
-from pytensor.scan.basic import scan
 
+from lift.engines.pymc_filter import local_level_logp
 from lift.model.design import Design
 
 FloatArray = NDArray[np.float64]
@@ -72,55 +71,6 @@ def marginal_level(design: Design, expected: Tensor, noise_sd: Tensor, level_sd:
 def one_variance(design: Design) -> bool:
     """Return whether the noise of all days has one variance and every day was observed."""
     return bool(design.observed.all() and np.ptp(design.poisson_variance) == 0.0)
-
-
-def local_level_logp(
-    value: Tensor,
-    expected: Tensor,
-    noise_variance: Tensor,
-    step_variance: Tensor,
-) -> Tensor:
-    """Return the log density of a random walk plus independent noise, the walk integrated out.
-
-    The Kalman filter of the local level (Durbin & Koopman 2012, ch. 2).
-
-    Parameters
-    ----------
-    value, expected : tensor, shape (n,)
-        The series, and its mean apart from the random walk.
-    noise_variance : tensor, shape (n,)
-        Variance of the noise of each value.
-    step_variance : tensor, shape (n,)
-        Variance by which the random walk moved before each value; the first is the variance of
-        the first level, whose mean is 0.
-
-    Returns
-    -------
-    tensor, shape ()
-    """
-
-    def one_day(
-        residual: Tensor,
-        noise: Tensor,
-        step: Tensor,
-        level: Tensor,
-        variance: Tensor,
-    ) -> Sequence[Tensor]:
-        ahead = variance + step
-        total = ahead + noise
-        gain = ahead / total
-        error = residual - level
-        log_density = -0.5 * (pt.log(2 * np.pi * total) + error**2 / total)
-        return level + gain * error, (1 - gain) * ahead, log_density
-
-    zero = pt.constant(np.float64(0.0))
-    _, _, log_densities = scan(
-        one_day,
-        sequences=[value - expected, noise_variance, step_variance],
-        outputs_info=[zero, zero, None],
-        return_updates=False,
-    )
-    return log_densities.sum()
 
 
 def _local_level(

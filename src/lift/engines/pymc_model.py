@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lift.engines.limits import mixtures
 from lift.engines.pymc_level import latent_level_counts, marginal_level
-from lift.engines.pymc_scale import ScaledNormal, guesses
+from lift.engines.pymc_scale import EARLY_DAYS, ExponentialScore, ScaledNormal, guesses
 from lift.errors import EngineError
 from lift.model.baseline import Block, weekday_contrasts
 from lift.model.design import Design, PostDesign
@@ -31,8 +31,9 @@ type Tensor = Any
 def build_model(design: Design) -> pm.Model:
     """Return the PyMC model of a design.
 
-    Variables that the posterior of lift has too bear the same names and dims. Amplitudes,
-    influencers and control coefficients are sampled in the coordinates of
+    Variables that the posterior of lift has too bear the same names and dims. What is sampled of a
+    post is the response of its first days, of which impulse and amplitude follow. That,
+    influencers, control coefficients and sds have the coordinates of
     :mod:`lift.engines.pymc_scale`.
 
     Parameters
@@ -124,7 +125,7 @@ def _prior(design: Design, name: str) -> Tensor | None:
     # PyTensor would hold a plain 60.0 in single precision, and its reciprocal too
     first, second = np.float64(hyper.first), np.float64(hyper.second)
     if hyper.kind == "exponential":
-        return pm.Exponential(name, first)
+        return pm.Exponential(name, first, default_transform=ExponentialScore())
     if hyper.kind == "beta":
         return pm.Beta(name, second, first)
     return pm.Normal(name, first, second)
@@ -160,9 +161,8 @@ def _responses(design: Design) -> Tensor:
     elasticity = _prior(design, "views_elasticity")
     if elasticity is not None:
         log_gain = log_gain + elasticity * posts.log_views
-    amplitude = _amplitudes(design, posts)
-    impulse = pm.Deterministic("impulse", amplitude * pt.exp(log_gain), dims="post")
-    lifts = impulse[:, None] * _kernels(design, posts)
+    kernel, early = _kernels(design, posts)
+    lifts = _impulses(design, posts, pt.exp(log_gain), early)[:, None] * kernel
     n = len(design.dates)
     day = posts.day[:, None] + np.arange(design.window_days)
     # what falls after the last day is cut off
@@ -170,8 +170,13 @@ def _responses(design: Design) -> Tensor:
     return by_day[:n]
 
 
-def _amplitudes(design: Design, posts: PostDesign) -> Tensor:
-    """Return the amplitudes: group means, the influencer's deviation and the post's own."""
+def _impulses(design: Design, posts: PostDesign, gain: Tensor, early: Tensor) -> Tensor:
+    """Return the impulses of the posts: gain times amplitude.
+
+    An amplitude is group means, the influencer's deviation and the post's own. What is sampled is
+    the response of the first days, since that is what the data tell of: impulse and amplitude that
+    it stands for move with the kernel and the elasticity in views.
+    """
     group_mean = pm.Normal("group_mean", 0.0, posts.group_sd, dims="group")
     mean = posts.membership @ group_mean
     guess = guesses(design)
@@ -182,13 +187,22 @@ def _amplitudes(design: Design, posts: PostDesign) -> Tensor:
         )
         people = np.equal.outer(posts.influencer, np.arange(len(posts.influencers)))
         mean = mean + people.astype(np.float64) @ effect
-    scaled = ScaledNormal(guess.amplitude, guess.amplitude_error)
+    scaled = ScaledNormal(guess.early, guess.early_error)
     sd = _prior(design, "amplitude_sd")
-    return pm.Normal("amplitude", mean, sd, dims="post", default_transform=scaled)
+    scale = gain * early
+    response = pm.Normal(
+        "early_response", scale * mean, scale * sd, dims="post", default_transform=scaled
+    )
+    impulse = pm.Deterministic("impulse", response / early, dims="post")
+    pm.Deterministic("amplitude", impulse / gain, dims="post")
+    return impulse
 
 
-def _kernels(design: Design, posts: PostDesign) -> Tensor:
-    """Return the share of each post's response on each day since it, shape (post, lag)."""
+def _kernels(design: Design, posts: PostDesign) -> tuple[Tensor, Tensor]:
+    """Return the share of each post's response on each day since it, and on the first days.
+
+    Shapes (post, lag) and (post,); the second is without displacement.
+    """
     first_day = _first_day(design)
     log_shape = _prior(design, "log_shape")
     scale = pt.exp(first_day)
@@ -199,12 +213,13 @@ def _kernels(design: Design, posts: PostDesign) -> Tensor:
     later = pt.exp(-scale[posts.kernel_group][:, None] * pt.exp(shape * np.log(until)))
     survival = pt.concatenate([pt.ones((len(posts.ids), 1)), later], axis=1)
     share = (survival[:, :-1] - survival[:, 1:]) / (1.0 - survival[:, -1:])
+    early = share[:, :EARLY_DAYS].sum(axis=1)
     displacement = _prior(design, "displacement")
     if displacement is not None:
         after, end = design.displacement_lags
         lag = np.arange(design.window_days)
         share = share - displacement * ((lag > after) & (lag <= end)) / (end - after)
-    return pm.Deterministic("kernel", share, dims=("post", "lag"))
+    return pm.Deterministic("kernel", share, dims=("post", "lag")), early
 
 
 def _first_day(design: Design) -> Tensor:

@@ -1,4 +1,7 @@
-"""Coordinates in which a sampler sees coefficients whose common scale is unknown.
+"""Coordinates in which a sampler sees scales, and coefficients whose common scale is unknown.
+
+A scale with an exponential prior has the standard normal coordinate of its quantile, which has
+lighter tails than its log.
 
 A coefficient ``b ~ N(mu, sd)`` with ``sd`` unknown makes a funnel: where the data say little ``b``
 moves on the scale of ``sd``, where they say much on that of their own error ``s`` about their
@@ -8,7 +11,7 @@ estimate. Given the scale the posterior is about normal with
 
 so that ``(b - m) / t`` is about standard normal whatever ``sd`` is. That is the coordinate. It is
 non-centred where ``sd`` is small and centred where it is large. Estimate and error are rough (a
-regression of first differences) and need not be right: they are a choice of coordinates, and the
+regression without hierarchy) and need not be right: they are a choice of coordinates, and the
 density of ``b`` is what it was.
 """
 
@@ -20,7 +23,10 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 from numpy.typing import NDArray
+from pymc.distributions.dist_math import normal_lccdf
 from pymc.logprob.transforms import Transform
+from scipy.fft import dst
+from scipy.optimize import minimize
 
 from lift.model.design import Design
 from lift.model.response import kernel_days
@@ -30,7 +36,40 @@ type Tensor = Any
 """A PyTensor variable; PyMC gives it no static type."""
 
 WIDE = {"control": 1.0, "post": 3.0}
-"""Sd (log units) of a weak prior that keeps the regression solvable."""
+"""Sd of a weak prior that keeps the regression solvable: in log units, in prior sds of a mean."""
+EARLY_DAYS = 7
+"""Days of a response that the data tell of. What comes later is spread over so many days that it
+cannot be told from the level, and moves with the kernel."""
+KERNEL = ("first_day", "log_shape")
+KERNEL_SDS, STEPS = 3.0, 40
+"""Prior sds within which the kernel is looked for, and steps after which it is good enough."""
+
+
+class ExponentialScore(Transform):  # type: ignore[misc]
+    """The standard normal coordinate of a variable with an exponential prior."""
+
+    name = "score"
+    ndim_supp = 0
+
+    def forward(self, value: Tensor, *inputs: Tensor) -> Tensor:
+        """Return the coordinate of a value."""
+        times = value / inputs[-1]
+        below, above = -pt.expm1(-times), pt.exp(-times)
+        tail = np.sqrt(2.0) * pt.erfcinv(2.0 * pt.minimum(below, above))
+        rough = pt.switch(below < above, -tail, tail)
+        # PyTensor's inverse is good to seven digits; a step of Newton's makes them all
+        slope = pt.exp(self.log_jac_det(rough, *inputs))
+        return rough - (self.backward(rough, *inputs) - value) / slope
+
+    def backward(self, value: Tensor, *inputs: Tensor) -> Tensor:
+        """Return the value at a coordinate."""
+        return -inputs[-1] * normal_lccdf(0.0, 1.0, value)
+
+    def log_jac_det(self, value: Tensor, *inputs: Tensor) -> Tensor:
+        """Return the log of the derivative of the value by its coordinate."""
+        scale = inputs[-1]
+        log_density = -0.5 * value**2 - 0.5 * np.log(2.0 * np.pi)
+        return log_density + pt.log(scale) + self.backward(value, *inputs) / scale
 
 
 class ScaledNormal(Transform):  # type: ignore[misc]
@@ -71,27 +110,32 @@ class ScaledNormal(Transform):  # type: ignore[misc]
 
 @dataclass(frozen=True, eq=False)
 class Guesses:
-    """What a regression of first differences says of controls and posts.
+    """What a regression without hierarchy says of controls and posts.
 
     Attributes
     ----------
     control, control_error : ndarray, shape (controls,)
-    amplitude, amplitude_error : ndarray, shape (posts,)
+    early, early_error : ndarray, shape (posts,)
+        Of the response to each post in its first ``EARLY_DAYS`` days, log-lift-days.
     influencer, influencer_error : ndarray, shape (influencers,)
     """
 
     control: FloatArray
     control_error: FloatArray
-    amplitude: FloatArray
-    amplitude_error: FloatArray
+    early: FloatArray
+    early_error: FloatArray
     influencer: FloatArray
     influencer_error: FloatArray
 
 
 def guesses(design: Design) -> Guesses:
-    """Return rough estimates of controls, amplitudes and influencers, and their errors.
+    """Return rough estimates of controls, impulses and influencers, and their errors.
 
-    The kernel and the elasticity in views are at their prior means.
+    A regression with a weak prior on every coefficient. Noise, level and kernel are where they
+    explain most, the kernel weighed against its prior; the elasticity in views is at its prior
+    mean. The noise of all days is taken to have one variance, so that sine waves decorrelate the
+    first differences (:mod:`lift.engines.pymc_level`); a day that was not observed is put on the
+    straight line between its neighbours.
 
     Parameters
     ----------
@@ -101,47 +145,96 @@ def guesses(design: Design) -> Guesses:
     -------
     Guesses
     """
-    seen = np.flatnonzero(design.observed)
-    counts = design.likelihood == "negative_binomial"
-    outcome = np.log(np.maximum(design.downloads, 0.5)) if counts else design.outcome
-    outcome = np.diff(outcome[seen])
-    columns = [block.columns for block in design.blocks]
+    n_posts = len(design.posts.ids)
     prior = [
         np.where(np.isnan(block.prior_sd), WIDE["control"], block.prior_sd)
         for block in design.blocks
     ]
-    n_posts = len(design.posts.ids)
-    if n_posts:
-        columns.append(_responses(design))
-        prior.append(np.full(n_posts, WIDE["post"]))
-    empty = np.empty(0)
-    if not columns:
-        return Guesses(empty, empty, empty, empty, empty, empty)
-    steps = np.diff(np.column_stack(columns)[seen], axis=0)
-    precision = np.diag(1.0 / np.concatenate(prior) ** 2)
-    # twice: the second time with the size of what the first leaves over
-    variance = float(outcome.var()) + 1e-6
-    for _ in range(2):
-        covariance = np.linalg.inv(precision + steps.T @ steps / variance)
-        estimate = covariance @ (steps.T @ outcome) / variance
-        variance = float(((outcome - steps @ estimate) ** 2).mean()) + 1e-6
-    error = np.sqrt(np.diag(covariance))
-    n_fixed = len(error) - n_posts
-    controls = np.flatnonzero(
-        np.concatenate([np.full(len(b.labels), b.name == "control") for b in design.blocks])
-        if design.blocks
-        else []
+    prior.append(np.full(n_posts, WIDE["post"] * np.linalg.norm(design.posts.group_sd)))
+    sds = np.concatenate(prior)
+    if not len(sds):
+        return Guesses(*[np.empty(0)] * 6)
+    outcome, fixed = _waves(_complete(design)), _waves(design.fixed)
+    kernel = [hyper for hyper in design.hypers if hyper.name in KERNEL and n_posts]
+    means = np.array([hyper.first for hyper in kernel])
+    spread = np.array([hyper.second for hyper in kernel])
+
+    def regression(point: FloatArray) -> _Regression:
+        columns = fixed
+        if n_posts:
+            columns = np.column_stack(
+                [fixed, _waves(_responses(design, means + spread * point[2:]))]
+            )
+        noise, step = np.exp(2.0 * point[:2])
+        return _regression(columns, outcome, sds, noise, step)
+
+    size = float(np.log(np.std(outcome)))
+    found = minimize(
+        lambda z: 0.5 * float(z[2:] @ z[2:]) - regression(z).log_likelihood,
+        np.array([size - 1.0, size - 2.0, *np.zeros(len(kernel))]),
+        method="L-BFGS-B",
+        bounds=[(size - 7.0, size + 1.0)] * 2 + [(-KERNEL_SDS, KERNEL_SDS)] * len(kernel),
+        options={"maxiter": STEPS},
     )
-    posts = estimate[n_fixed:], error[n_fixed:]
-    return Guesses(estimate[controls], error[controls], *posts, *_influencers(design, *posts))
+    best = regression(found.x)
+    names = [block.name for block in design.blocks for _ in block.labels]
+    controls = [i for i, name in enumerate(names) if name == "control"]
+    impulse, error = best.estimate[len(names) :], best.error[len(names) :]
+    people = _influencers(design, impulse, error)
+    share = _shares(design, means + spread * found.x[2:])[:, :EARLY_DAYS].sum(axis=1)
+    early = share * impulse, share * error
+    return Guesses(best.estimate[controls], best.error[controls], *early, *people)
+
+
+@dataclass(frozen=True, eq=False)
+class _Regression:
+    estimate: FloatArray
+    error: FloatArray
+    log_likelihood: float
+
+
+def _regression(
+    columns: FloatArray, outcome: FloatArray, prior_sd: FloatArray, noise: float, step: float
+) -> _Regression:
+    """Return the regression of sine waves, the coefficients integrated out of the likelihood."""
+    k = np.arange(1, len(outcome) + 1)
+    variance = step + noise * (2.0 - 2.0 * np.cos(np.pi * k / (len(outcome) + 1)))
+    weighted = columns / variance[:, None]
+    covariance = np.linalg.inv(np.diag(1.0 / prior_sd**2) + columns.T @ weighted)
+    estimate = covariance @ (weighted.T @ outcome)
+    rest = outcome - columns @ estimate
+    log_likelihood = -0.5 * (
+        np.log(variance).sum()
+        + (rest**2 / variance).sum()
+        + (estimate**2 / prior_sd**2).sum()
+        - np.linalg.slogdet(covariance)[1]
+    )
+    return _Regression(estimate, np.sqrt(np.diag(covariance)), float(log_likelihood))
+
+
+def _complete(design: Design) -> FloatArray:
+    """Return the outcome (of counts their log), days not observed filled in, shape (n,)."""
+    counts = design.likelihood == "negative_binomial"
+    values = np.log(np.maximum(design.downloads, 0.5)) if counts else design.outcome
+    seen = np.flatnonzero(design.observed)
+    return np.interp(np.arange(len(values)), seen, values[seen])
+
+
+def _waves(columns: FloatArray) -> FloatArray:
+    """Return the sine waves of first differences of columns, shape (n - 1, ...)."""
+    return np.asarray(dst(np.diff(columns, axis=0), type=1, norm="ortho", axis=0))
 
 
 def _influencers(
-    design: Design, amplitude: FloatArray, error: FloatArray
+    design: Design, impulse: FloatArray, error: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return how far the posts of each influencer lie from all, and the error of that."""
+    if not len(impulse):
+        return np.empty(0), np.empty(0)
+    gain = _gain(design)
+    amplitude, error = impulse / gain, error / gain
     estimates, errors = [], []
-    for i in range(len(design.posts.influencers) if len(amplitude) else 0):
+    for i in range(len(design.posts.influencers)):
         own = design.posts.influencer == i
         spread = np.var(amplitude) + np.mean(error[own] ** 2)
         estimates.append(np.mean(amplitude[own]) - np.mean(amplitude))
@@ -149,17 +242,28 @@ def _influencers(
     return np.array(estimates), np.array(errors)
 
 
-def _responses(design: Design) -> FloatArray:
-    """Return the response to each post of amplitude 1, shape (n, posts)."""
+def _gain(design: Design) -> FloatArray:
+    """Return the impulse of a post of amplitude 1, the elasticity at its prior mean."""
+    position = design.position("views_elasticity")
+    elasticity = design.hypers[position].first if position >= 0 else 0.0
+    return np.asarray(np.exp(elasticity * design.posts.log_views + design.posts.log_size))
+
+
+def _shares(design: Design, kernel: FloatArray) -> FloatArray:
+    """Return the kernel of each post, shape (posts, window_days)."""
     posts = design.posts
-    hypers = {hyper.name: hyper for hyper in design.hypers}
-    scale, shape = np.exp(hypers["first_day"].first), np.exp(hypers["log_shape"].first)
-    elasticity = hypers["views_elasticity"].first if "views_elasticity" in hypers else 0.0
-    gain = np.exp(elasticity * posts.log_views + posts.log_size)
+    out = np.empty((len(posts.ids), design.window_days))
+    for j in range(len(posts.ids)):
+        scale, shape = np.exp(kernel[posts.kernel_group[j]]), np.exp(kernel[-1])
+        out[j] = kernel_days(scale, shape, float(posts.fraction[j]), design.window_days)
+    return out
+
+
+def _responses(design: Design, kernel: FloatArray) -> FloatArray:
+    """Return the response to each post of impulse 1, shape (n, posts)."""
     n = len(design.dates)
-    out = np.zeros((n, len(posts.ids)))
-    for j, day in enumerate(posts.day.tolist()):
-        shares = kernel_days(scale, shape, float(posts.fraction[j]), design.window_days)
-        n_days = min(design.window_days, n - day)
-        out[day : day + n_days, j] = gain[j] * shares[:n_days]
+    out = np.zeros((n, len(design.posts.ids)))
+    for j, (day, shares) in enumerate(zip(design.posts.day, _shares(design, kernel), strict=True)):
+        n_days = min(design.window_days, n - int(day))
+        out[day : day + n_days, j] = shares[:n_days]
     return out

@@ -15,11 +15,13 @@ from small_campaigns import campaign
 from lift.data.campaign import Campaign
 from lift.engines.pymc_level import cosine_waves, one_variance, sine_waves
 from lift.engines.pymc_model import build_model
+from lift.engines.pymc_scale import EARLY_DAYS, ExponentialScore
 from lift.engines.reference import moments
 from lift.errors import EngineError
 from lift.model.design import Design, build_design
 from lift.model.hyper import coordinates
 from lift.model.predictor import design_matrix
+from lift.model.response import kernel_days
 from lift.model.spec import BaselineSpec, ModelSpec, ResponseSpec
 from lift.rng import stream
 
@@ -27,6 +29,8 @@ SPEC = ModelSpec(
     baseline=BaselineSpec(year_harmonics=1),
     response=ResponseSpec(displacement=True, kernel_by="platform", size_exponent=0.5),
 )
+PLAIN = "FAST_COMPILE"
+"""Without a compiler: each graph is evaluated once."""
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +71,23 @@ def coefficients(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
         "control": "control_effect",
     }
     parts = [point[names[block.name]] for block in design.blocks]
-    parts += [point["amplitude"] - expected_amplitude(design, point), point["group_mean"]]
+    amplitude = point["early_response"] / early_scale(design, point)
+    parts += [amplitude - expected_amplitude(design, point), point["group_mean"]]
     if design.posts.influencers:
         parts.append(point["influencer_effect"])
     return np.concatenate(parts)
+
+
+def early_scale(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the response to a post of amplitude 1 in its first days, before displacement."""
+    posts = design.posts
+    gain = np.exp(posts.log_size + point.get("views_elasticity", 0.0) * posts.log_views)
+    scale, shape = np.exp(point["first_day"]), np.exp(point["log_shape"])
+    kernels = [
+        kernel_days(scale[group], shape, fraction, design.window_days)
+        for group, fraction in zip(posts.kernel_group, posts.fraction, strict=True)
+    ]
+    return gain * np.array([kernel[:EARLY_DAYS].sum() for kernel in kernels])
 
 
 def expected_amplitude(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
@@ -93,9 +110,9 @@ def log_density(model: pm.Model, name: str, point: dict[str, np.ndarray]) -> flo
             made = transform.forward(given, *variable.owner.inputs)
             above = set(ancestors([made]))
             needed = {rv: point[rv.name] for rv in model.free_RVs if rv in above}
-            given = made.eval(needed, on_unused_input="ignore")
+            given = made.eval(needed, on_unused_input="ignore", mode=PLAIN)
         values[value.name] = given
-    return float(model.compile_logp(vars=[model[name]], jacobian=False)(values))
+    return float(model.compile_logp(vars=[model[name]], jacobian=False, mode=PLAIN)(values))
 
 
 def test_the_design_of_the_test_has_every_part(lognormal: Design) -> None:
@@ -203,9 +220,23 @@ def test_priors_are_those_of_the_design(lognormal: Design) -> None:
     for name, sd in sds.items():
         expected = stats.norm(0.0, sd).logpdf(point[name]).sum()
         assert log_density(model, name, point) == pytest.approx(expected, rel=1e-9)
-    law = stats.norm(expected_amplitude(lognormal, point), point["amplitude_sd"])
-    expected = law.logpdf(point["amplitude"]).sum()
-    assert log_density(model, "amplitude", point) == pytest.approx(expected, rel=1e-9)
+    scale = early_scale(lognormal, point)
+    law = stats.norm(scale * expected_amplitude(lognormal, point), scale * point["amplitude_sd"])
+    expected = law.logpdf(point["early_response"]).sum()
+    assert log_density(model, "early_response", point) == pytest.approx(expected, rel=1e-9)
+
+
+def test_scales_with_an_exponential_prior_have_standard_normal_coordinates() -> None:
+    with pm.Model() as model:
+        sd = pm.Exponential("sd", np.float64(3.0), default_transform=ExponentialScore())
+    density = model.compile_logp(mode=PLAIN)
+    at = ExponentialScore()
+    for z in np.array([-6.0, -0.3, 0.0, 1.2, 18.0]):
+        assert density({"sd_score__": np.array(z)}) == pytest.approx(stats.norm.logpdf(z))
+        value = at.backward(z, *sd.owner.inputs).eval(mode=PLAIN)
+        assert value == pytest.approx(stats.expon(scale=1 / 3).isf(stats.norm.sf(z)))
+        back = at.forward(value, *sd.owner.inputs).eval(mode=PLAIN)
+        assert back == pytest.approx(z, rel=1e-10, abs=1e-10)
 
 
 def test_first_day_shares_are_correlated_as_in_the_design(lognormal: Design) -> None:
