@@ -143,7 +143,9 @@ def _of_windows(name: str, windows: WindowEffects, seconds: float) -> EngineEffe
     errors = {f"mcse_{what}": 0.0 for what in ("mean", "lower", "upper")}
     return EngineEffects(
         name,
-        table.assign(**errors)[["unit", "mean", "lower", "upper", *errors, "overlaps", "note"]],
+        table.assign(**errors)[
+            ["unit", "mean", "lower", "upper", *errors, "overlaps", "lasting", "note"]
+        ],
         seconds,
         faults=windows.faults,
         single_posts=True,

@@ -14,7 +14,11 @@ Monte Carlo error, ``z = |a - b| / hypot(mcse_a, mcse_b)``. The rules, in order:
    that are right but unpooled, one in a hundred tables has one beyond (``FAMILY_ERROR``); and give
    or take ``MAX_Z`` Monte Carlo errors. What is declared explains another width, and a mean that
    the width allows, not one that it rules out.
-5. ``UNEXPLAINED`` (not explained): all else.
+5. ``LASTING`` (explained by a lasting change): the engine looks at one post at a time, by its own
+   limits the days after the window are not back at its forecast, and the reference lies between
+   two readings of its number: all that lasts is the post's, or the level's. An engine of the days
+   before cannot tell which.
+6. ``UNEXPLAINED`` (not explained): all else.
 
 An engine that refuses the campaign has no number, and the verdict ``REFUSED``; one whose draws must
 not be believed has ``UNBELIEVED``.
@@ -46,6 +50,7 @@ REFERENCE = "reference"
 SAME = "within Monte Carlo error"
 OVERLAP = "explained by overlap"
 FAULT = "explained by known fault"
+LASTING = "explained by a lasting change"
 UNEXPLAINED = "not explained"
 REFUSED = "refused"
 UNBELIEVED = "draws not to be believed"
@@ -80,7 +85,8 @@ class EngineEffects:
     engine : str
     table : DataFrame
         Columns unit, mean, lower, upper (downloads), mcse_mean, mcse_lower, mcse_upper (0 where
-        nothing is drawn), overlaps ("" for none; only read for engines of single posts), note.
+        nothing is drawn), note. Engines of single posts: overlaps ("" for none) and lasting, as
+        :class:`lift.engines.windows.WindowEffects` has them.
     seconds : float
         Of wall time.
     faults : tuple of str
@@ -243,6 +249,8 @@ def judged(
         return {**found, "verdict": OVERLAP}
     if other.faults and _wider_holds_the_mean(mine, theirs, stretch):
         return {**found, "verdict": FAULT}
+    if other.single_posts and _between_the_readings(mine, theirs):
+        return {**found, "verdict": LASTING}
     return {**found, "verdict": UNEXPLAINED}
 
 
@@ -255,3 +263,12 @@ def _wider_holds_the_mean(
     end = "upper" if gap > 0 else "lower"
     reach = stretch * abs(wide[end] - wide["mean"])
     return bool(abs(gap) <= reach + MAX_Z * np.hypot(wide[f"mcse_{end}"], narrow["mcse_mean"]))
+
+
+def _between_the_readings(mine: Mapping[str, float], theirs: Mapping[str, float]) -> bool:
+    """Return whether a mean lies in an interval with, or without, what lasts, or in between."""
+    lasting = theirs["lasting"]
+    low = theirs["lower"] - max(lasting, 0.0)
+    high = theirs["upper"] - min(lasting, 0.0)
+    reach = MAX_Z * mine["mcse_mean"]
+    return bool(lasting != 0.0 and low - reach <= mine["mean"] <= high + reach)

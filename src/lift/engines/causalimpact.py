@@ -39,6 +39,8 @@ DAYS_BEFORE = 90
 """Days before a post that its model learns from: what users of the package commonly give it."""
 MIN_DAYS_PER_COLUMN = 3
 MIN_DAYS_BEFORE = 21
+MIN_DAYS_LATER = 3
+"""Observed days after the window on which what lasts is measured; fewer say nothing."""
 TESTED = "0.2.6"
 
 FAULTS = (
@@ -52,6 +54,8 @@ FAULTS = (
     "estimates are plugged in: intervals leave out the uncertainty of variances and coefficients",
     "it knows one intervention and the days before it: what other posts did on the same days is "
     "given to this one",
+    "it carries the level of the days before on: where the days after the window are still higher, "
+    "all of the rise is given to the post, of which a model of all days gives a part to the level",
 )
 
 _LOCK = threading.Lock()
@@ -164,32 +168,71 @@ def _one(design: Design, covariates: FloatArray, post: int, horizon: int) -> dic
     seen = np.isfinite(response)
     n_before, n_after = int(seen[: start - first].sum()), int(seen[start - first :].sum())
     found = {"days_before": n_before, "days_after": n_after, "overlaps": overlaps}
-    missing = {"mean": np.nan, "lower": np.nan, "upper": np.nan}
+    missing = dict.fromkeys(("mean", "lower", "upper", "lasting"), np.nan)
     used = np.ptp(covariates[first:start], axis=0) > 0.0 if start > first else np.array([False])
     needed = max(MIN_DAYS_BEFORE, MIN_DAYS_PER_COLUMN * int(used.sum()))
     if n_before < needed or not used.any():
         note = f"not fitted: {n_before} observed days before the post, at least {needed} needed"
         return {**found, **missing, "note": note}
-    data = pd.DataFrame(np.column_stack([response, covariates[first:end, used]]))
-    pre, after = [0, start - first - 1], [start - first, end - first - 1]
+    # days after the window do not touch the forecast; they tell what lasts
+    later = min(len(design.dates), end + (end - start), *days[days >= end])
+    data = pd.DataFrame(np.column_stack([design.downloads, covariates[:, used]])[first:later])
+    pre, after = [0, start - first - 1], [start - first, later - first - 1]
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
             inferences = run(data, pre, after, 1.0 - PROB)
         except (ValueError, np.linalg.LinAlgError) as error:
             return {**found, **missing, "note": f"not fitted: {error}"}
-    effect = inferences.iloc[after[0] :]
-    total = [effect[f"point_effect{end}"].sum() for end in ("", "_lower", "_upper")]
+    names = [f"point_effect{limit}" for limit in ("", "_lower", "_upper")]
+    effects = inferences[names].to_numpy(dtype=np.float64)
+    window, beyond = effects[start - first : end - first], effects[end - first :]
+    total = np.nansum(window, axis=0)
+    lasting, a_day = _lasting(window, beyond)
     kinds = sorted(
         {w.category.__name__ for w in said if w.category.__module__.startswith("statsmodels")}
     )
+    notes = [f"the package warned: {', '.join(kinds)}"] if kinds else []
+    if lasting:
+        notes.append(
+            f"by its own limits the days after the window still have {a_day:+.3g} downloads a day "
+            f"beside its forecast: if that is the level, {lasting:.3g} of its number are"
+        )
     return {
         **found,
         "mean": float(total[0]),
-        "lower": float(min(total[1:])),
-        "upper": float(max(total[1:])),
-        "note": f"the package warned: {', '.join(kinds)}" if kinds else "",
+        "lower": float(total[1:].min()),
+        "upper": float(total[1:].max()),
+        "lasting": lasting,
+        "note": "; ".join(notes),
     }
+
+
+def _lasting(window: FloatArray, beyond: FloatArray) -> tuple[float, float]:
+    """Return what of the effect on the window would be a level's, and the daily change after it.
+
+    Parameters
+    ----------
+    window, beyond : ndarray, shape (days, 3), downloads/day
+        Effect and its two limits on the days of the window and on those after it; NaN for a day
+        that was not observed.
+
+    Returns
+    -------
+    tuple of float
+        Both 0 where too few days after the window were observed, or the limits of their sum hold
+        no effect. On no day of the window is it more than the effect of the day.
+    """
+    seen = beyond[np.isfinite(beyond[:, 0])]
+    if len(seen) < MIN_DAYS_LATER:
+        return 0.0, 0.0
+    limits = np.sort(seen[:, 1:].sum(axis=0))
+    if limits[0] <= 0.0 <= limits[1]:
+        return 0.0, 0.0
+    a_day = float(seen[:, 0].mean())
+    sign = np.sign(a_day)
+    days = np.clip(sign * window[:, 0], 0.0, abs(a_day))
+    return float(sign * np.nansum(days)), a_day
 
 
 def run(data: pd.DataFrame, pre: list[int], post: list[int], alpha: float) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import numpy as np
 import nutpie
 import pymc as pm
 import xarray as xr
+from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -36,6 +37,11 @@ TARGET_ACCEPT = (0.99, 0.998)
 The first is above the usual 0.8: the scales of few posts make narrow corners, and a sampler that
 takes shorter steps gets into them. At 0.95 most campaigns have a few divergences.
 """
+STEPS_PER_DRAW = (1, 3, 9)
+"""Steps of a chain of which one is kept, tried in turn until there are enough effective draws."""
+ENOUGH_ESS = 400.0
+"""Effective draws that every hyperparameter and amplitude should have; half of all draws are enough
+where few are asked for."""
 PROGRESS_MS = 200
 COMPILED_MODELS = 4
 """Models of a process that are kept compiled."""
@@ -50,6 +56,7 @@ def fit_pymc(
     sampler: Sampler = "nutpie",
     tune: int = TUNE,
     target_accept: Sequence[float] = TARGET_ACCEPT,
+    steps_per_draw: Sequence[int] = STEPS_PER_DRAW,
 ) -> Posterior:
     """Return the posterior by the no-U-turn sampler (Hoffman & Gelman 2014, JMLR 15:1593).
 
@@ -68,6 +75,9 @@ def fit_pymc(
     target_accept : sequence of float
         Acceptance rates to adapt to, in (0, 1); the next is tried where transitions diverged with
         the one before, and all its chains are sampled anew.
+    steps_per_draw : sequence of int
+        Steps of which one is kept; the next is tried where fewer draws were effective than
+        ``ENOUGH_ESS``, and all chains are sampled anew.
 
     Returns
     -------
@@ -87,17 +97,24 @@ def fit_pymc(
     compiled = _compiled(_Key.of(design)) if sampler == "nutpie" else None
     # one BLAS thread: chains are the parallel tasks, and last digits must not depend on them
     with threadpool_limits(1, user_api="blas"):
-        for accept in target_accept:
-            seed = int(stream(settings.seed, "pymc", sampler, str(accept)).integers(2**32))
+        accept, steps, fits = 0, 0, 0
+        while True:
+            chains = _Chains(tune, target_accept[accept], steps_per_draw[steps])
+            name = (str(chains.target_accept), f"{chains.steps_per_draw} steps a draw")
+            seed = int(stream(settings.seed, "pymc", sampler, *name).integers(2**32))
             if sampler == "nutpie":
-                tree = _nutpie(compiled, design, settings, seed, tune, accept, progress)
+                tree = _nutpie(compiled, design, settings, seed, chains, progress)
             else:
-                tree = _pymc(build_model(design), settings, seed, tune, accept)
-            sampled = tree["sample_stats"].to_dataset()
+                tree = _pymc(build_model(design), settings, seed, chains)
+            fits += 1
+            sampled, draws = tree["sample_stats"].to_dataset(), _kept(tree, chains)
             divergences = int(sampled["diverging"].sum())
-            if not divergences:
+            if divergences and accept + 1 < len(target_accept):
+                accept += 1
+            elif steps + 1 < len(steps_per_draw) and not _enough(design, draws):
+                steps += 1
+            else:
                 break
-    draws = tree["posterior"].to_dataset()
     n_steps = sampled["n_steps" if "n_steps" in sampled else "tree_size"]
     if progress is not None:
         progress(1.0, "draws")
@@ -110,12 +127,41 @@ def fit_pymc(
         attrs={"engine": "pymc", "seed": settings.seed},
         stats={
             "divergences": divergences,
-            "fits": 1 + list(target_accept).index(accept),
-            "gradients_per_draw": float(n_steps.mean()),
+            "fits": fits,
+            "gradients_per_draw": float(n_steps.mean()) * chains.steps_per_draw,
+            "steps_per_draw": chains.steps_per_draw,
             "sampler": sampler,
             "n_tune": tune,
-            "target_accept": accept,
+            "target_accept": chains.target_accept,
         },
+    )
+
+
+@dataclass(frozen=True)
+class _Chains:
+    """How the chains are run."""
+
+    tune: int
+    target_accept: float
+    steps_per_draw: int
+
+
+def _kept(tree: xr.DataTree, chains: _Chains) -> xr.Dataset:
+    """Return the draws that are kept."""
+    draws: xr.Dataset = tree["posterior"].to_dataset()
+    return draws.isel(draw=slice(chains.steps_per_draw - 1, None, chains.steps_per_draw))
+
+
+def _enough(design: Design, draws: xr.Dataset) -> bool:
+    """Return whether every hyperparameter and amplitude has enough effective draws."""
+    needed = min(ENOUGH_ESS, 0.5 * draws.sizes["chain"] * draws.sizes["draw"])
+    names = {hyper.name for hyper in design.hypers} | ({"amplitude"} & set(draws.data_vars))
+    values = np.concatenate([_values(draws, name) for name in sorted(names)], axis=2)
+    of: tuple[dict[str, Any], ...] = ({"method": "bulk"}, {"method": "tail", "prob": (0.05, 0.95)})
+    return all(
+        float(array_stats.ess(values[..., i], chain_axis=0, draw_axis=1, **which)) >= needed
+        for i in range(values.shape[2])
+        for which in of
     )
 
 
@@ -143,25 +189,24 @@ def _nutpie(
     design: Design,
     settings: SampleSettings,
     seed: int,
-    tune: int,
-    target_accept: float,
+    chains: _Chains,
     progress: Progress | None,
 ) -> xr.DataTree:
     options: dict[str, Any] = {}
     if progress is not None:
         report = progress
 
-        def tell(chains: Sequence[Any]) -> None:
-            done = sum(chain.finished_draws for chain in chains)
-            all_draws = sum(chain.total_draws for chain in chains)
-            tuning = any(chain.tuning for chain in chains)
+        def tell(running: Sequence[Any]) -> None:
+            done = sum(chain.finished_draws for chain in running)
+            all_draws = sum(chain.total_draws for chain in running)
+            tuning = any(chain.tuning for chain in running)
             report(done / max(all_draws, 1), "tune" if tuning else "draws")
 
         options = {"progress_callback": tell, "progress_rate": PROGRESS_MS}
     tree: xr.DataTree = nutpie.sample(
         compiled,
-        draws=settings.draws // settings.chains,
-        tune=tune,
+        draws=chains.steps_per_draw * settings.draws // settings.chains,
+        tune=chains.tune,
         chains=settings.chains,
         cores=min(settings.workers, settings.chains),
         seed=seed,
@@ -169,23 +214,21 @@ def _nutpie(
         progress_bar=False,
         # group means trade off against each other; a latent level has no such pairs but many dims
         adaptation="low_rank" if design.likelihood == "lognormal" else "diag",
-        target_accept=target_accept,
+        target_accept=chains.target_accept,
         **options,
     )
     return tree
 
 
-def _pymc(
-    model: pm.Model, settings: SampleSettings, seed: int, tune: int, target_accept: float
-) -> xr.DataTree:
+def _pymc(model: pm.Model, settings: SampleSettings, seed: int, chains: _Chains) -> xr.DataTree:
     with model:
         tree: xr.DataTree = pm.sample(
-            draws=settings.draws // settings.chains,
-            tune=tune,
+            draws=chains.steps_per_draw * settings.draws // settings.chains,
+            tune=chains.tune,
             chains=settings.chains,
             cores=min(settings.workers, settings.chains),
             random_seed=seed,
-            target_accept=target_accept,
+            target_accept=chains.target_accept,
             nuts_sampler="pymc",
             var_names=_wanted(model),
             progressbar=False,

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from lift.engines.limits import mixtures
 from lift.engines.pymc_level import latent_level_counts, marginal_level
-from lift.engines.pymc_scale import EARLY_DAYS, ExponentialScore, ScaledNormal, guesses
+from lift.engines.pymc_scale import (
+    LEAST_SHARE,
+    ExponentialScore,
+    ScaledNormal,
+    early_days,
+    guesses,
+)
 from lift.errors import EngineError
 from lift.model.baseline import Block, weekday_contrasts
 from lift.model.design import Design, PostDesign
@@ -213,7 +219,7 @@ def _kernels(design: Design, posts: PostDesign) -> tuple[Tensor, Tensor]:
     later = pt.exp(-scale[posts.kernel_group][:, None] * pt.exp(shape * np.log(until)))
     survival = pt.concatenate([pt.ones((len(posts.ids), 1)), later], axis=1)
     share = (survival[:, :-1] - survival[:, 1:]) / (1.0 - survival[:, -1:])
-    early = share[:, :EARLY_DAYS].sum(axis=1)
+    early = LEAST_SHARE + (share * early_days(design)).sum(axis=1)
     displacement = _prior(design, "displacement")
     if displacement is not None:
         after, end = design.displacement_lags

@@ -40,6 +40,8 @@ WIDE = {"control": 1.0, "post": 3.0}
 EARLY_DAYS = 7
 """Days of a response that the data tell of. What comes later is spread over so many days that it
 cannot be told from the level, and moves with the kernel."""
+LEAST_SHARE = 1e-3
+"""Added to the share of the response on those days, which a post just before midnight may lack."""
 KERNEL = ("first_day", "log_shape")
 KERNEL_SDS, STEPS = 3.0, 40
 """Prior sds within which the kernel is looked for, and steps after which it is good enough."""
@@ -116,7 +118,7 @@ class Guesses:
     ----------
     control, control_error : ndarray, shape (controls,)
     early, early_error : ndarray, shape (posts,)
-        Of the response to each post in its first ``EARLY_DAYS`` days, log-lift-days.
+        Of the response to each post on its :func:`early_days`, log-lift-days.
     influencer, influencer_error : ndarray, shape (influencers,)
     """
 
@@ -181,9 +183,23 @@ def guesses(design: Design) -> Guesses:
     controls = [i for i, name in enumerate(names) if name == "control"]
     impulse, error = best.estimate[len(names) :], best.error[len(names) :]
     people = _influencers(design, impulse, error)
-    share = _shares(design, means + spread * found.x[2:])[:, :EARLY_DAYS].sum(axis=1)
+    kernels = _shares(design, means + spread * found.x[2:])
+    share = LEAST_SHARE + (kernels * early_days(design)).sum(axis=1)
     early = share * impulse, share * error
     return Guesses(best.estimate[controls], best.error[controls], *early, *people)
+
+
+def early_days(design: Design) -> NDArray[np.bool_]:
+    """Return the days of each response that the data tell of, shape (posts, window_days).
+
+    The observed ones of the first ``EARLY_DAYS``; all of those where none was observed.
+    """
+    lag = np.arange(design.window_days)
+    day = design.posts.day[:, None] + lag
+    n = len(design.dates)
+    first = np.broadcast_to(lag < EARLY_DAYS, day.shape)
+    seen = first & (day < n) & design.observed[np.minimum(day, n - 1)]
+    return np.where(seen.any(axis=1)[:, None], seen, first)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ WINDOW_COLUMNS = (
     "days_before",
     "days_after",
     "overlaps",
+    "lasting",
     "note",
 )
 
@@ -38,6 +39,8 @@ class WindowEffects:
         One row per post, in order of time: post, mean, lower, upper (downloads, over the observed
         days from the post to the horizon), prob (of the interval), days_before and days_after
         (observed days used), overlaps (ids of other posts whose windows reach into these days),
+        lasting (downloads: how much of the mean would not be the post's, if what is still there
+        after its window were a level that moved; 0 where by the method's own limits nothing is),
         note. Mean and limits are NaN where the method could not be applied; note says why.
     attrs : mapping
         Engine, versions and settings.

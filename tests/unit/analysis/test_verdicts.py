@@ -25,6 +25,7 @@ def row(
         "mcse_lower": mcse,
         "mcse_upper": mcse,
         "overlaps": "",
+        "lasting": 0.0,
         "note": "",
     } | rest
 
@@ -76,6 +77,27 @@ def test_a_known_fault_explains_a_mean_that_the_wider_interval_allows(
     wide = row(mean=200.0 - mean)
     reference = row(lower=90.0, upper=110.0)
     assert verdict(engine("statsmodels", wide, faults=("normal",)), reference) == wanted
+
+
+# The interval reaches from 170 to 190, and without what lasts from 170 - lasting on; five errors.
+@pytest.mark.parametrize(
+    ("lasting", "wanted"),
+    [(66.0, rules.LASTING), (64.0, rules.UNEXPLAINED), (0.0, rules.UNEXPLAINED)],
+)
+def test_what_lasts_explains_a_mean_between_both_readings(lasting: float, wanted: str) -> None:
+    high = row(mean=180.0, mcse=0.0, lower=170.0, upper=190.0, lasting=lasting)
+    reference = row(lower=90.0, upper=110.0)
+    other = engine("causalimpact", high, single_posts=True, faults=("one",))
+    assert verdict(other, reference) == wanted
+    low = row(mean=20.0, mcse=0.0, lower=10.0, upper=30.0, lasting=-lasting)
+    other = engine("causalimpact", low, single_posts=True, faults=("one",))
+    assert verdict(other, reference) == wanted
+    # what fell does not explain a number that is too high
+    wrong = high | {"lasting": -lasting}
+    other = engine("causalimpact", wrong, single_posts=True, faults=("one",))
+    assert verdict(other, reference) == rules.UNEXPLAINED
+    # nor anything of an engine of all posts
+    assert verdict(engine("statsmodels", high, faults=("one",)), reference) == rules.UNEXPLAINED
 
 
 def test_more_units_allow_the_furthest_to_be_further() -> None:

@@ -15,6 +15,7 @@ from small_campaigns import campaign
 from statsmodels.tsa.statespace.mlemodel import MLEResults
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
+from lift.data.campaign import Campaign
 from lift.engines import causalimpact as adapter
 from lift.engines.base import SampleSettings
 from lift.engines.causalimpact import fit_windows, run, what_it_needs
@@ -88,3 +89,33 @@ def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "version", lambda _: "0.3.0")
     with pytest.raises(EngineError, match=r"made for causalimpact 0\.2\.6, found 0\.3\.0"):
         fit_windows(campaign(), ModelSpec(), SampleSettings())
+
+
+def test_what_is_still_there_after_the_window_is_told() -> None:
+    data = campaign(90, (60.4,), impulse=2.0)
+    spec = ModelSpec(horizon_days=7)
+    plain = fit_windows(data, spec, SampleSettings()).table.iloc[0]
+    assert plain["lasting"] == 0.0
+    assert plain["note"] == ""
+    stayed = data.downloads[["date", "downloads"]].copy()
+    stayed.loc[62:, "downloads"] += 900.0
+    moved = Campaign(downloads=stayed, posts=data.posts[["post_id", "posted_at"]])
+    row = fit_windows(moved, spec, SampleSettings()).table.iloc[0]
+    # six of the eight days of the window have it, and the post's own two as much
+    assert row["lasting"] == pytest.approx(8 * 900.0, rel=0.2)
+    assert row["mean"] == pytest.approx(plain["mean"] + 6 * 900.0, rel=1e-9)
+    assert "the days after the window still have" in row["note"]
+    gone = moved.downloads[["date", "downloads"]].assign(
+        downloads=stayed["downloads"].where(stayed.index < 70)
+    )
+    unseen = Campaign(downloads=gone, posts=data.posts[["post_id", "posted_at"]])
+    assert fit_windows(unseen, spec, SampleSettings()).table.iloc[0]["lasting"] == 0.0
+
+
+def test_what_lasts_is_no_more_than_the_effect_of_a_day() -> None:
+    window = np.array([[10.0, 9.0, 11.0], [3.0, 2.0, 4.0], [-1.0, -2.0, 0.0], [np.nan] * 3])
+    beyond = np.array([[5.0, 4.0, 6.0]] * 3)
+    assert adapter._lasting(window, beyond) == (8.0, 5.0)
+    assert adapter._lasting(-window, -beyond) == (-8.0, -5.0)
+    assert adapter._lasting(window, beyond[:2]) == (0.0, 0.0)
+    assert adapter._lasting(window, beyond - [[0.0, 4.5, 4.5]]) == (0.0, 0.0)

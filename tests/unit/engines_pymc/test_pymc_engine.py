@@ -73,6 +73,16 @@ def test_progress_is_told(lognormal: Posterior, said: list[tuple[float, str]]) -
     assert all(0.0 <= done <= 1.0 for done, _ in said)
 
 
+def test_chains_of_too_few_effective_draws_are_run_longer(lognormal_campaign: Campaign) -> None:
+    few = SampleSettings(draws=100, chains=2, seed=3, workers=2)
+    options = {"tune": 20, "target_accept": (0.8,)}
+    short = fit_pymc(lognormal_campaign, ModelSpec(), few, **options, steps_per_draw=(1,))
+    longer = fit_pymc(lognormal_campaign, ModelSpec(), few, **options, steps_per_draw=(1, 3))
+    assert (short.sample_stats["steps_per_draw"], short.sample_stats["fits"]) == (1, 1)
+    assert (longer.sample_stats["steps_per_draw"], longer.sample_stats["fits"]) == (3, 2)
+    assert longer.draws.sizes == short.draws.sizes
+
+
 @pytest.mark.slow
 def test_chains_that_diverge_are_sampled_again(lognormal_campaign: Campaign) -> None:
     few = SampleSettings(draws=200, chains=2, seed=3, workers=2)

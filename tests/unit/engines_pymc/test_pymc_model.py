@@ -15,7 +15,7 @@ from small_campaigns import campaign
 from lift.data.campaign import Campaign
 from lift.engines.pymc_level import cosine_waves, one_variance, sine_waves
 from lift.engines.pymc_model import build_model
-from lift.engines.pymc_scale import EARLY_DAYS, ExponentialScore
+from lift.engines.pymc_scale import ExponentialScore
 from lift.engines.reference import moments
 from lift.errors import EngineError
 from lift.model.design import Design, build_design
@@ -87,7 +87,11 @@ def early_scale(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
         kernel_days(scale[group], shape, fraction, design.window_days)
         for group, fraction in zip(posts.kernel_group, posts.fraction, strict=True)
     ]
-    return gain * np.array([kernel[:EARLY_DAYS].sum() for kernel in kernels])
+    shares = []
+    for day, kernel in zip(posts.day, kernels, strict=True):
+        seen = design.observed[day : day + 7]
+        shares.append(kernel[: len(seen)][seen].sum() if seen.any() else kernel[:7].sum())
+    return gain * (0.001 + np.array(shares))
 
 
 def expected_amplitude(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
