@@ -181,6 +181,8 @@ def guesses(design: Design) -> Guesses:
     best = regression(found.x)
     names = [block.name for block in design.blocks for _ in block.labels]
     controls = [i for i, name in enumerate(names) if name == "control"]
+    if not n_posts:
+        return Guesses(best.estimate[controls], best.error[controls], *[np.empty(0)] * 4)
     impulse, error = best.estimate[len(names) :], best.error[len(names) :]
     people = _influencers(design, impulse, error)
     kernels = _shares(design, means + spread * found.x[2:])
@@ -245,8 +247,6 @@ def _influencers(
     design: Design, impulse: FloatArray, error: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return how far the posts of each influencer lie from all, and the error of that."""
-    if not len(impulse):
-        return np.empty(0), np.empty(0)
     gain = _gain(design)
     amplitude, error = impulse / gain, error / gain
     estimates, errors = [], []
