@@ -40,7 +40,16 @@ class LevelDensity(Op):
         inputs: Sequence[Any],
         output_storage: list[list[Any | None]],
     ) -> None:
-        """Compute the outputs."""
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        node : Apply
+        inputs : sequence of ndarray, each of shape (n,)
+            Residual, noise and step.
+        output_storage : list of list
+            Takes the log density and its slopes, each in the first place of its list.
+        """
         for storage, value in zip(output_storage, level_score(*inputs), strict=True):
             storage[0] = value
 
@@ -50,7 +59,24 @@ class LevelDensity(Op):
         outputs: Sequence[Tensor],
         cotangents: Sequence[Tensor],
     ) -> list[Tensor]:
-        """Return the slopes of what depends on the log density."""
+        """Return the slopes of what depends on the log density.
+
+        Parameters
+        ----------
+        inputs, outputs : sequence of tensor
+        cotangents : sequence of tensor
+            Slopes by the outputs.
+
+        Returns
+        -------
+        list of tensor
+            By residual, noise and step.
+
+        Raises
+        ------
+        NotImplementedError
+            If something depends on the slopes, so that second derivatives are asked for.
+        """
         if not all(isinstance(slope.type, DisconnectedType) for slope in cotangents[1:]):
             raise NotImplementedError("second derivatives of a local level")
         return [cotangents[0] * slope for slope in outputs[1 : 1 + len(inputs)]]
