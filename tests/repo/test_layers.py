@@ -53,7 +53,7 @@ HEAVY = {
     "arviz": (),
     "arviz_base": (),
     "arviz_plots": (),
-    "arviz_stats": ("lift.analysis.diagnostics", "lift.impact.tables"),
+    "arviz_stats": ("lift.analysis.diagnostics", "lift.impact.tables", "lift.engines.pymc"),
     "causalimpact": ("lift.engines.causalimpact",),
     "dask": (),
     "distributed": ("lift.execution",),
