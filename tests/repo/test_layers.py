@@ -43,6 +43,7 @@ LAYERS = {
 
 PYMC = (
     "lift.engines.pymc",
+    "lift.engines.pymc_filter",
     "lift.engines.pymc_level",
     "lift.engines.pymc_model",
     "lift.engines.pymc_scale",
