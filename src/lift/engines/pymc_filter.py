@@ -16,6 +16,7 @@ from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache
 
 from lift.engines._compile import kernel_digest
 from lift.engines._level_score import level_score
+from lift.errors import EngineError
 
 type Tensor = Any
 """A PyTensor variable; PyMC gives it no static type."""
@@ -74,11 +75,14 @@ class LevelDensity(Op):
 
         Raises
         ------
-        NotImplementedError
+        EngineError
             If something depends on the slopes, so that second derivatives are asked for.
         """
         if not all(isinstance(slope.type, DisconnectedType) for slope in cotangents[1:]):
-            raise NotImplementedError("second derivatives of a local level")
+            raise EngineError(
+                "the density of a local level must be differentiated once, found a second "
+                "derivative; use what needs first derivatives only, such as the sampler"
+            )
         return [cotangents[0] * slope for slope in outputs[1 : 1 + len(inputs)]]
 
 
