@@ -60,8 +60,8 @@ def require(engine: str, design: Design) -> None:
         return
     if design.shared:
         raise EngineError(
-            f"the engine {engine!r} fits one market and does not do {', '.join(found)}; fit the "
-            "markets together with `lift markets` (analyse_markets), or leave it out"
+            f"a fit of one market does not do {', '.join(design.shared)}; fit the markets together "
+            "with `lift markets` (analyse_markets), or leave it out"
         )
     able = [name for name in ("exact", "gibbs") if name != engine and not beyond(name, design)]
     advice = (
