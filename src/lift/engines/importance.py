@@ -49,8 +49,9 @@ class Weighted:
     points : ndarray, shape (chain, n, d)
     log_weights : ndarray, shape (chain, n)
         Unnormalised; the log of their mean estimates the log evidence.
-    extras : ndarray, shape (chain, n, q)
-        What the target returned beside each value: a draw of the coefficients.
+    batches : tuple of ndarray, shape (chain, n_b, q)
+        What the target returned beside each value, a draw of the coefficients: the points of one
+        batch after those of another.
     ess : float
         Kish's effective sample size over all chains.
     k : float
@@ -62,11 +63,29 @@ class Weighted:
 
     points: FloatArray
     log_weights: FloatArray
-    extras: FloatArray
+    batches: tuple[FloatArray, ...]
     ess: float
     k: float
     n_evaluations: int
     net_used: bool
+
+    @property
+    def extras(self) -> FloatArray:
+        """What the target returned beside all values, (chain, n, q), in one array."""
+        return np.concatenate(self.batches, axis=1)
+
+    def extras_at(self, chain: int, index: NDArray[np.int64]) -> FloatArray:
+        """Return the extras of some points of a chain, (k, q).
+
+        Draws of many coefficients are the largest arrays of a fit: they are not held twice.
+        """
+        out = np.empty((len(index), self.batches[0].shape[2]))
+        begin = 0
+        for batch in self.batches:
+            mine = (index >= begin) & (index < begin + batch.shape[1])
+            out[mine] = batch[chain, index[mine] - begin]
+            begin += batch.shape[1]
+        return out
 
 
 @dataclass
@@ -154,27 +173,12 @@ def integrate(
     return Weighted(
         points=np.concatenate(state.points, axis=1),
         log_weights=log_weights,
-        extras=_joined(state.extras),
+        batches=tuple(state.extras),
         ess=ess,
         k=k,
         n_evaluations=state.n_evaluations,
         net_used=net_used,
     )
-
-
-def _joined(parts: list[FloatArray]) -> FloatArray:
-    """Return all batches (chain, n, q) as one array; the list is emptied on the way.
-
-    Draws of many coefficients are the largest arrays of a fit: they are not held twice.
-    """
-    n_chains, _, n_columns = parts[0].shape
-    out = np.empty((n_chains, sum(part.shape[1] for part in parts), n_columns))
-    begin = 0
-    while parts:
-        part = parts.pop(0)
-        out[:, begin : begin + part.shape[1]] = part
-        begin += part.shape[1]
-    return out
 
 
 def _defended(proposal: Mixture, dim: int) -> Mixture:

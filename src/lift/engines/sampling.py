@@ -144,7 +144,7 @@ def _resample(
         offset = stream(settings.seed, "resample", f"chain {chain}").random()
         index = np.minimum(np.searchsorted(edges, (np.arange(n) + offset) / n), len(edges) - 1)
         picked.append(weighted.points[chain, index])
-        coefficients.append(weighted.extras[chain, index])
+        coefficients.append(weighted.extras_at(chain, index))
         repeated.append(np.append(False, index[1:] == index[:-1]))
     points, gammas, again = np.stack(picked), np.stack(coefficients), np.stack(repeated)
     n_again = 0

@@ -302,7 +302,7 @@ def weighted_points(
     return Weighted(
         points=np.concatenate(points, axis=1),
         log_weights=pooled,
-        extras=np.concatenate(extras, axis=1),
+        batches=tuple(extras),
         ess=ess,
         k=pareto_k(pooled.ravel()),
         n_evaluations=pooled.size,

@@ -140,6 +140,6 @@ def _resampled(
         again = np.append(False, index[1:] == index[:-1])
         order = rng.permutation(n_draws)
         points.append(found.points[chain, index][order])
-        extras.append(found.extras[chain, index][order])
+        extras.append(found.extras_at(chain, index)[order])
         repeats.append(again[order])
     return np.stack(points), np.stack(extras), np.stack(repeats)
