@@ -20,6 +20,9 @@ WEIGHT_DIGITS = 9
 # 16 MB; points share out among threads as they come.
 NORMALS_AT_A_TIME = 2_000_000
 MIN_POINTS = 256
+# With more of them a draw for every point would take hundreds of MB: those of the points that are
+# picked are made afterwards, from the same numbers.
+MAX_KEPT_NORMALS = 4000
 
 
 class Collapsed(Protocol):
@@ -82,7 +85,7 @@ def sample(model: Collapsed, settings: SampleSettings, progress: Progress | None
         return model.evaluate(z, EMPTY)[0]
 
     def draw(z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        return _drawn(model, z, rng)
+        return (target(z), np.empty((len(z), 0))) if _draws_later(model) else _drawn(model, z, rng)
 
     with one_blas_thread():
         weighted = integrate(
@@ -135,7 +138,7 @@ def _resample(
     draws stay distinct; with counts the weight belongs to both and they are repeated together.
     """
     n = settings.draws // settings.chains
-    picked, coefficients, repeated = [], [], []
+    picked, indices, repeated = [], [], []
     for chain in range(settings.chains):
         logs = weighted.log_weights[chain]
         weights = np.exp(logs - logs.max())
@@ -144,9 +147,15 @@ def _resample(
         offset = stream(settings.seed, "resample", f"chain {chain}").random()
         index = np.minimum(np.searchsorted(edges, (np.arange(n) + offset) / n), len(edges) - 1)
         picked.append(weighted.points[chain, index])
-        coefficients.append(weighted.extras_at(chain, index))
+        indices.append(index)
         repeated.append(np.append(False, index[1:] == index[:-1]))
-    points, gammas, again = np.stack(picked), np.stack(coefficients), np.stack(repeated)
+    points, again = np.stack(picked), np.stack(repeated)
+    n_later = 0
+    if not _draws_later(model):
+        gammas = np.stack([weighted.extras_at(chain, own) for chain, own in enumerate(indices)])
+    else:
+        gammas = _drawn_later(model, weighted, points, np.stack(indices), settings.seed)
+        n_later = again.size
     n_again = 0
     if not model.weighs_draws and again.any():
         rng = stream(settings.seed, "coefficients", "repeats")
@@ -157,4 +166,36 @@ def _resample(
     for chain in range(settings.chains):
         order = stream(settings.seed, "order", f"chain {chain}").permutation(n)
         points[chain], gammas[chain] = points[chain, order], gammas[chain, order]
-    return points, gammas, n_again
+    return points, gammas, n_again + n_later
+
+
+def _draws_later(model: Collapsed) -> bool:
+    """Return whether points get their draws after resampling: such draws are too many to keep."""
+    return model.n_normals > MAX_KEPT_NORMALS and not model.weighs_draws
+
+
+def _drawn_later(
+    model: Collapsed, weighted: Weighted, points: FloatArray, index: NDArray[np.int64], seed: int
+) -> FloatArray:
+    """Return the draws (chain, draw, q) that points of the batches would have been given at once.
+
+    Each batch's stream is run through again, and the normal numbers of the picked points are used.
+    """
+    n_chains, n = index.shape
+    flat = points.reshape(n_chains * n, -1)
+    gammas, begin = EMPTY, 0
+    for number, batch in enumerate(weighted.batches):
+        size = batch.shape[1]
+        rows = np.where((index >= begin) & (index < begin + size), index - begin, -1)
+        rows = np.where(rows >= 0, rows + size * np.arange(n_chains)[:, None], -1).ravel()
+        rng = stream(seed, "coefficients", f"batch {number}")
+        step = max(1, NORMALS_AT_A_TIME // model.n_normals)
+        for first in range(0, n_chains * size, step):
+            own = rng.standard_normal((min(step, n_chains * size - first), model.n_normals))
+            mine = np.flatnonzero((rows >= first) & (rows < first + step))
+            if len(mine):
+                drawn = model.evaluate(flat[mine], own[rows[mine] - first])[1]
+                gammas = gammas if gammas.size else np.empty((len(flat), drawn.shape[1]))
+                gammas[mine] = drawn
+        begin += size
+    return gammas.reshape(n_chains, n, -1)

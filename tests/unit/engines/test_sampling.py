@@ -31,6 +31,22 @@ class Bell:
         return values, np.column_stack([z, normals]) if len(normals) else normals
 
 
+@pytest.mark.parametrize("at_a_time", [1, 777, 10**9])
+def test_draws_made_afterwards_are_those_made_at_once(
+    at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SampleSettings(draws=1000, chains=2, seed=3, workers=1)
+    one = sample(Bell(), settings)
+    monkeypatch.setattr(sampling, "MAX_KEPT_NORMALS", 4)
+    monkeypatch.setattr(sampling, "NORMALS_AT_A_TIME", at_a_time)
+    late = Bell()
+    other = sample(late, settings)
+
+    assert sum(late.sizes) < 1100  # picked points alone
+    assert np.array_equal(one.coordinates, other.coordinates)
+    assert np.array_equal(one.coefficients, other.coefficients)
+
+
 def test_draws_do_not_depend_on_the_size_of_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = SampleSettings(draws=1000, chains=2, seed=3, workers=1)
     whole, parts = Bell(), Bell()
