@@ -50,7 +50,7 @@ SLOW_DRAWS = {"tfp_causalimpact": 1000, "pymc_nutpie": 4000, "causalpy": 1000}
 SIZES = {"n_days": 730, "draws": CAMPAIGN_DRAWS}
 CAMPAIGN = {"name": "campaign", "n_posts": 40, "n_controls": 10, **SIZES}
 LARGE = {"name": "large", "n_posts": 200, "n_controls": 50, **SIZES}
-HUGE = {"name": "huge", "n_posts": 5000, "n_controls": 10, **SIZES, "draws": 1000}
+HUGE = {"name": "huge", "n_posts": 5000, "n_controls": 10, **SIZES, "draws": 800}
 DAYS = (365, 730, 1460, 2920, 5840)
 MAX_MEGABYTES = 500.0
 
