@@ -42,6 +42,8 @@ STEPS_PER_DRAW = (1, 3, 9)
 ENOUGH_ESS = 400.0
 """Effective draws that every hyperparameter and amplitude should have; half of all draws are enough
 where few are asked for."""
+MIXED_R_HAT = 1.01
+"""R-hat of chains that have mixed (Vehtari et al. 2021, doi:10.1214/20-BA1221)."""
 PROGRESS_MS = 200
 COMPILED_MODELS = 4
 """Models of a process that are kept compiled."""
@@ -153,11 +155,19 @@ def _kept(tree: xr.DataTree, chains: _Chains) -> xr.Dataset:
 
 
 def _enough(design: Design, draws: xr.Dataset) -> bool:
-    """Return whether every hyperparameter and amplitude has enough effective draws."""
-    needed = min(ENOUGH_ESS, 0.5 * draws.sizes["chain"] * draws.sizes["draw"])
+    """Return whether every hyperparameter and amplitude has enough effective draws.
+
+    Chains that are long enough to tell must have mixed too.
+    """
+    n_draws = draws.sizes["chain"] * draws.sizes["draw"]
+    needed = min(ENOUGH_ESS, 0.5 * n_draws)
     names = {hyper.name for hyper in design.hypers} | ({"amplitude"} & set(draws.data_vars))
     values = np.concatenate([_values(draws, name) for name in sorted(names)], axis=2)
     of: tuple[dict[str, Any], ...] = ({"method": "bulk"}, {"method": "tail", "prob": (0.05, 0.95)})
+    if n_draws >= 2.0 * ENOUGH_ESS:
+        mixed = array_stats.rhat(values, chain_axis=0, draw_axis=1, method="rank")
+        if not (mixed < MIXED_R_HAT).all():
+            return False
     return all(
         float(array_stats.ess(values[..., i], chain_axis=0, draw_axis=1, **which)) >= needed
         for i in range(values.shape[2])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from lift.analysis.diagnostics import findings, measures
 from lift.analysis.effects import Effects
 from lift.data.campaign import Campaign
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
-from lift.engines.pymc import fit_pymc
+from lift.engines.pymc import _enough, fit_pymc
+from lift.model.design import build_design
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
+from lift.rng import stream
 
 NUTS = SampleSettings(draws=1600, chains=2, seed=3, workers=2)
 MAX_Z = 5.0
@@ -81,6 +84,16 @@ def test_chains_of_too_few_effective_draws_are_run_longer(lognormal_campaign: Ca
     assert (short.sample_stats["steps_per_draw"], short.sample_stats["fits"]) == (1, 1)
     assert (longer.sample_stats["steps_per_draw"], longer.sample_stats["fits"]) == (3, 2)
     assert longer.draws.sizes == short.draws.sizes
+
+
+def test_chains_apart_are_not_enough(lognormal_campaign: Campaign) -> None:
+    design = build_design(lognormal_campaign, ModelSpec())
+    rng = stream(1, "chains")
+    names = {hyper.name for hyper in design.hypers} | {"amplitude"}
+    mixed = {name: (("chain", "draw"), rng.normal(size=(4, 1000))) for name in sorted(names)}
+    assert _enough(design, xr.Dataset(mixed))
+    apart = rng.normal(size=(4, 1000)) + 0.4 * np.arange(4)[:, None]
+    assert not _enough(design, xr.Dataset(mixed | {"noise_sd": (("chain", "draw"), apart)}))
 
 
 @pytest.mark.slow
