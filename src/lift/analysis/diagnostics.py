@@ -30,6 +30,7 @@ SCALARS = (
     "amplitude_sd",
     "influencer_sd",
     "views_elasticity",
+    "log_half_views",
     "first_day_share",
     "kernel_shape",
     "displacement",
@@ -40,6 +41,14 @@ SCALARS = (
     "control_step_sd",
     "amplitude",
 )
+
+
+POSITIVE_ONLY = (
+    "no post can have brought nothing, by assumption: posts without any effect are given 0.6 % of "
+    "all downloads if they are 12 in a year, 3 % if they are 120 in two, and no interval holds 0; "
+    "fit with response.positive_only = false to see what the data say"
+)
+"""The warning of amplitudes that are cut off at zero."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +184,8 @@ def _findings(posterior: Posterior) -> list[Finding]:
         text = f"draws of engine {posterior.attrs['engine']!r}, since {stats['engine_reason']}"
         fell_back = "refused_pareto_k" in stats
         out.append(Finding("REVIEW" if fell_back else "PASS", "Engine", text))
+    if "amplitudes" in posterior.attrs:
+        out.append(Finding("REVIEW", "Positive amplitudes", POSITIVE_ONLY))
     if "pareto_k" in stats:
         k = float(stats["pareto_k"])
         text = f"tail of the importance weights: k = {k:.2f} (good < {GOOD_K}, bad > {BAD_K})"

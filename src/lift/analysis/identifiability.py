@@ -153,11 +153,12 @@ def noted_effects(posterior: Posterior, spec: ModelSpec) -> Effects:
     Returns
     -------
     Effects
-        Without such notes where posts are not pooled: nothing is known of a prior then. Where there
-        are more than ``MAX_COMPARED`` posts every note says that they were not compared;
-        :func:`identifiability` compares any number.
+        Without such notes where posts are not pooled (nothing is known of a prior then) or their
+        amplitudes are positive only (prior and posterior are not normal). Where there are more than
+        ``MAX_COMPARED`` posts every note says that they were not compared; :func:`identifiability`
+        compares any number.
     """
-    if "group" not in posterior.draws:
+    if "group" not in posterior.draws or "amplitudes" in posterior.attrs:
         return Effects(posterior)
     ids = [str(post) for post in posterior.posts["post"]]
     if len(ids) > MAX_COMPARED:

@@ -17,7 +17,8 @@ from lift.analysis.responses import Responses, read_responses
 from lift.errors import InputError, Problem
 from lift.model.design import SIZE_WINDOW_DAYS
 from lift.model.posterior import Posterior
-from lift.model.scales import AMPLITUDE_DF
+from lift.model.response import hill_log_gain
+from lift.model.scales import AMPLITUDE_DF, above_zero
 from lift.model.spec import ModelSpec
 from lift.rng import stream
 
@@ -220,7 +221,7 @@ def _amplitude(fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:
     if own_sd is not None and market_sd is not None:
         own_sd = np.hypot(own_sd, market_sd)
     out = fitted.group_mean["all"] + 0.0
-    if own_sd is not None:
+    if own_sd is not None and not spec.positive_only:
         own = own_sd * fitted.normals("post", str(row["post_id"]))
         if spec.heavy_tails:
             rng = stream(fitted.seed, "predict", "tails", str(row["post_id"]))
@@ -239,7 +240,10 @@ def _amplitude(fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:
         elif fitted.seen(attribute) and level not in fitted.seen(attribute):
             out += spec.group_sd * fitted.normals("group", label)
             notes.append(f"{attribute} {level!r} is new: its deviation is drawn from the prior")
-    return out + _influencer(fitted, str(row["influencer"]), notes)
+    out += _influencer(fitted, str(row["influencer"]), notes)
+    if own_sd is not None and spec.positive_only:
+        return above_zero(out, own_sd, fitted.normals("post", str(row["post_id"])))
+    return out
 
 
 def _influencer(fitted: _Fitted, name: str, notes: list[str]) -> FloatArray:
@@ -263,12 +267,14 @@ def _gain(posterior: Posterior, fitted: _Fitted, row: Row, notes: list[str]) -> 
     """Return what views and size multiply the amplitude by."""
     log_gain = np.zeros(fitted.n_draws)
     views = float(row["views"])
-    elasticity = fitted.scalar("views_elasticity")
-    if elasticity is not None:
+    elasticity, half = fitted.scalar("views_elasticity"), fitted.scalar("log_half_views")
+    if elasticity is not None or half is not None:
         given = fitted.posts["views"].to_numpy(dtype=np.float64)
         centre = float(np.log(given[np.isfinite(given)]).mean())
-        if np.isfinite(views):
+        if np.isfinite(views) and elasticity is not None:
             log_gain += elasticity * (np.log(views) - centre)
+        elif np.isfinite(views) and half is not None:
+            log_gain += hill_log_gain(np.log(views) - centre, half)
         else:
             notes.append(f"views not given: as {np.exp(centre):,.0f}")
     elif np.isfinite(views):

@@ -11,7 +11,7 @@ def beyond(engine: str, design: Design) -> list[str]:
 
     Parameters
     ----------
-    engine : "exact" or "gibbs"
+    engine : "exact", "gibbs", "pymc" or "statsmodels"
     design : Design
 
     Returns
@@ -19,16 +19,37 @@ def beyond(engine: str, design: Design) -> list[str]:
     list of str
         Keys of the specification with their values; empty where the engine does it all.
     """
-    if engine == "exact":
-        return [*mixtures(design), *design.shared]
-    if design.likelihood != "negative_binomial":
-        return list(design.shared)
+    is_count = design.likelihood == "negative_binomial"
+    counts = ["counts (likelihood negative_binomial)"] if is_count else []
     beside = {
         'baseline.noise = "student_t"': design.noise == "student_t",
         f'baseline.control_prior = "{design.selection.prior}"': design.selection.prior != "ridge",
     }
-    asked = [f"{setting} of counts" for setting, on in beside.items() if on]
-    return [*asked, *design.shared]
+    of_counts = [f"{setting} of counts" for setting, on in beside.items() if on and is_count]
+    states = [design.beyond_level] if design.beyond_level else []
+    # a free kernel is among the states
+    other_kernel = design.kernel not in ("weibull", "free")
+    kernel = [f'kernel = "{design.kernel}"'] if other_kernel else []
+    displacement = design.position("displacement") >= 0
+    displaced = ["response.displacement = true"] if displacement else []
+    lacks = {
+        "exact": [*mixtures(design), *shapes(design)],
+        "gibbs": [*of_counts, *shapes(design)],
+        "pymc": [*mixtures(design), *states, *kernel],
+        "statsmodels": [
+            *counts, *mixtures(design), *states, *kernel, *displaced, *shapes(design),
+        ],
+    }  # fmt: skip
+    return [*lacks[engine], *design.shared]
+
+
+def shapes(design: Design) -> list[str]:
+    """Return the settings of the specification that are not linear, or not normal."""
+    asked = {
+        "response.positive_only = true": design.positive_only,
+        'response.views_curve = "hill"': design.position("log_half_views") >= 0,
+    }
+    return [setting for setting, on in asked.items() if on]
 
 
 def mixtures(design: Design) -> list[str]:
@@ -47,7 +68,7 @@ def require(engine: str, design: Design) -> None:
 
     Parameters
     ----------
-    engine : "exact" or "gibbs"
+    engine : "exact", "gibbs", "pymc" or "statsmodels"
     design : Design
 
     Raises
@@ -63,7 +84,8 @@ def require(engine: str, design: Design) -> None:
             f"the engine {engine!r} fits one market and does not do {', '.join(found)}; fit the "
             "markets together with `lift markets` (analyse_markets), or leave it out"
         )
-    able = [name for name in ("exact", "gibbs") if name != engine and not beyond(name, design)]
+    others = [name for name in ("exact", "gibbs", "pymc") if name != engine]
+    able = [name for name in others if not beyond(name, design)]
     advice = (
         f'use engine = "{able[0]}", which does'
         if able

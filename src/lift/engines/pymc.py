@@ -240,7 +240,7 @@ def _pymc(model: pm.Model, settings: SampleSettings, seed: int, chains: _Chains)
 def _wanted(model: pm.Model) -> list[str]:
     """Return the variables that a posterior is made of."""
     free = [v.name for v in model.free_RVs if v.name not in ("level_z", "early_response")]
-    return [*free, *(["amplitude"] if "amplitude" in model.named_vars else [])]
+    return list(dict.fromkeys([*free, *({"amplitude"} & set(model.named_vars))]))
 
 
 def _values(draws: xr.Dataset, name: str) -> FloatArray:

@@ -14,7 +14,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
-from lift.engines.limits import mixtures
+from lift.engines.limits import require
 from lift.engines.pymc_level import latent_level_counts, marginal_level
 from lift.engines.pymc_scale import (
     LEAST_SHARE,
@@ -23,7 +23,6 @@ from lift.engines.pymc_scale import (
     early_days,
     guesses,
 )
-from lift.errors import EngineError
 from lift.model.baseline import Block, weekday_contrasts
 from lift.model.design import Design, PostDesign
 from lift.model.hyper import Hyper
@@ -60,19 +59,7 @@ def build_model(design: Design) -> pm.Model:
         If the design has scale variables, a state beside the level or a kernel that is not
         Weibull.
     """
-    if asked := mixtures(design):
-        raise EngineError(
-            f"the PyMC model has normal distributions, found {', '.join(asked)}; "
-            'use engine = "gibbs", or switch it off'
-        )
-    others = [*([design.beyond_level] if design.beyond_level else []), *design.shared]
-    if design.kernel not in ("weibull", "free"):
-        others.append(f'kernel = "{design.kernel}"')
-    if others:
-        raise EngineError(
-            "the PyMC model has a local level, no other state and a Weibull kernel, "
-            f'found {", ".join(others)}; use engine = "exact", or switch it off'
-        )
+    require("pymc", design)
     with pm.Model(coords=_coords(design)) as model:
         noise_sd = _prior(design, "noise_sd")
         level_sd = _prior(design, "level_sd")
@@ -167,6 +154,10 @@ def _responses(design: Design) -> Tensor:
     elasticity = _prior(design, "views_elasticity")
     if elasticity is not None:
         log_gain = log_gain + elasticity * posts.log_views
+    half = _prior(design, "log_half_views")
+    if half is not None:
+        views = np.exp(posts.log_views)
+        log_gain = log_gain + pt.log(views * (1.0 + pt.exp(half)) / (views + pt.exp(half)))
     kernel, early = _kernels(design, posts)
     lifts = _impulses(design, posts, pt.exp(log_gain), early)[:, None] * kernel
     n = len(design.dates)
@@ -193,8 +184,11 @@ def _impulses(design: Design, posts: PostDesign, gain: Tensor, early: Tensor) ->
         )
         people = np.equal.outer(posts.influencer, np.arange(len(posts.influencers)))
         mean = mean + people.astype(np.float64) @ effect
-    scaled = ScaledNormal(guess.early, guess.early_error)
     sd = _prior(design, "amplitude_sd")
+    if design.positive_only:
+        amplitude = pm.TruncatedNormal("amplitude", mean, sd, lower=0.0, dims="post")
+        return pm.Deterministic("impulse", gain * amplitude, dims="post")
+    scaled = ScaledNormal(guess.early, guess.early_error)
     scale = gain * early
     response = pm.Normal(
         "early_response", scale * mean, scale * sd, dims="post", default_transform=scaled

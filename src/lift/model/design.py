@@ -108,6 +108,8 @@ class Design:
         Steps of the level have Student t tails.
     heavy_tails : bool
         Posts' own deviations have Student t tails.
+    positive_only : bool
+        The normal distribution of amplitudes is cut off at zero.
     selection : Selection
         How control coefficients are shrunk or selected.
     shared : tuple of str
@@ -134,6 +136,7 @@ class Design:
     noise: str = "normal"
     level_shifts: bool = False
     heavy_tails: bool = False
+    positive_only: bool = False
     selection: Selection = RIDGE
     shared: tuple[str, ...] = ()
 
@@ -230,6 +233,7 @@ def build_design(campaign: Campaign, spec: ModelSpec, posts: PostDesign | None =
         noise=spec.baseline.noise,
         level_shifts=spec.baseline.level_shifts,
         heavy_tails=spec.response.heavy_tails,
+        positive_only=spec.response.positive_only,
         selection=Selection(
             spec.baseline.control_prior, spec.baseline.controls_expected, spec.baseline.slab_sd
         ),
@@ -346,9 +350,10 @@ def _hypers(
         if posts.influencers:
             hypers.append(Hyper("influencer_sd", "exponential", response.influencer_rate))
         if posts.log_views.any():
-            hypers.append(
-                Hyper("views_elasticity", "normal", response.views_mean, response.views_sd)
-            )
+            power = ("views_elasticity", response.views_mean, response.views_sd)
+            hill = ("log_half_views", response.half_views_mean, response.half_views_sd)
+            name, mean, sd = power if response.views_curve == "power" else hill
+            hypers.append(Hyper(name, "normal", mean, sd))
         share_sd = np.sqrt(response.share_sd**2 + (n_groups > 1) * response.share_group_sd**2)
         hypers += [Hyper("first_day", "normal", response.share_mean, float(share_sd))] * n_groups
         if response.kernel != "geometric":

@@ -20,6 +20,7 @@ from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.markets_spec import MARKET_SCALARS
 from lift.model.predictor import common_shares
+from lift.model.response import hill_log_gain
 from lift.model.spec import ModelSpec
 from lift.model.states import STATE_SCALARS
 
@@ -239,7 +240,9 @@ def assemble(
     data: dict[str, tuple[tuple[str, ...], FloatArray]] = {}
     for name in ("noise_sd", "level_sd", "control_sd", "amplitude_sd", "influencer_sd"):
         data |= _scalar(design, hyper, name)
-    for name in ("views_elasticity", "displacement", "free_sd", "market_sd", "noise_df"):
+    for name in ("views_elasticity", "log_half_views", "displacement", "free_sd"):
+        data |= _scalar(design, hyper, name)
+    for name in ("market_sd", "noise_df"):
         data |= _scalar(design, hyper, name)
     for name in (*MARKET_SCALARS, *STATE_SCALARS):
         data |= _scalar(design, hyper, name)
@@ -311,6 +314,7 @@ def assemble(
         "kernel": design.kernel,
         "scale": "linear" if design.linear else "log",
         "unit": design.unit,
+        **({"amplitudes": "positive only"} if design.positive_only else {}),
         **attrs,
     }
     return Posterior(
@@ -343,6 +347,8 @@ def _gain(design: Design, hyper: FloatArray) -> FloatArray:
     log_gain = np.zeros((*hyper.shape[:2], len(posts.ids))) + posts.log_size
     if position >= 0:
         log_gain += hyper[..., position, None] * posts.log_views
+    if (position := design.position("log_half_views")) >= 0:
+        log_gain += hill_log_gain(posts.log_views, hyper[..., position, None])
     return np.asarray(np.exp(log_gain))
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lift.model.design import Design
 from lift.model.free_kernel import deviation_columns
-from lift.model.response import displaced, kernel_days
+from lift.model.response import displaced, hill_log_gain, kernel_days
 
 FloatArray = NDArray[np.float64]
 
@@ -36,6 +36,8 @@ def design_matrix(design: Design, values: FloatArray) -> tuple[FloatArray, Float
         return design.fixed, fixed_sd
     elasticity = values[at["views_elasticity"]] if "views_elasticity" in at else 0.0
     gain = np.exp(elasticity * posts.log_views + posts.log_size)
+    if "log_half_views" in at:
+        gain *= np.exp(hill_log_gain(posts.log_views, values[at["log_half_views"]]))
     response = np.zeros((n, n_posts))
     shape = np.array(np.exp(values[at["log_shape"]]) if "log_shape" in at else 1.0)
     for j in range(n_posts):

@@ -11,7 +11,7 @@ from lift.errors import EngineError
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix
-from lift.model.scales import Scales, draw_scales, scaled_sds
+from lift.model.scales import Scales, above_zero, draw_scales, scaled_sds
 from lift.model.state_paths import autoregression, draw_states
 
 FloatArray = NDArray[np.float64]
@@ -80,6 +80,11 @@ def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> 
     amplitude = coefficients[n_fixed : n_fixed + n_posts] + posts.membership @ means[:n_groups]
     has = posts.influencer >= 0
     amplitude[has] += means[n_groups + posts.influencer[has]]
+    if design.positive_only:
+        own_sd = values[design.position("amplitude_sd")]
+        mean = amplitude - coefficients[n_fixed : n_fixed + n_posts]
+        amplitude = above_zero(mean, own_sd, (amplitude - mean) / own_sd)
+        coefficients[n_fixed : n_fixed + n_posts] = amplitude - mean
     return PriorDraw(
         values=values,
         coefficients=coefficients,

@@ -61,6 +61,28 @@ def kernel_days(
     return np.asarray((survival[..., :-1] - survival[..., 1:]) / (1.0 - survival[..., -1:]))
 
 
+def hill_log_gain(log_views: FloatArray, log_half_views: FloatArray | float) -> FloatArray:
+    """Return the log of a response that saturates in views, 0 at the reference views.
+
+    ``log(v (1 + h) / (v + h))``: the Hill curve of slope 1.
+
+    Parameters
+    ----------
+    log_views : ndarray
+        Log of views over the reference views.
+    log_half_views : ndarray, or float
+        Log of ``h``: views over the reference views at which half of the most is reached.
+        Broadcast against ``log_views``.
+
+    Returns
+    -------
+    ndarray
+    """
+    return np.asarray(
+        log_views + np.logaddexp(0.0, log_half_views) - np.logaddexp(log_views, log_half_views)
+    )
+
+
 def displaced(
     kernel: FloatArray, displacement: FloatArray | float, after: int, until: int
 ) -> FloatArray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtri_exp
 
 from lift.model.control_scales import control_columns, draw_control_variances
 from lift.model.design import Design
@@ -105,3 +106,23 @@ def scaled_sds(design: Design, prior_sd: FloatArray, scales: Scales) -> FloatArr
 def _multipliers(df: float, n: int, rng: np.random.Generator) -> FloatArray:
     """Return ``n`` draws of InvGamma(df / 2, (df - 2) / 2), mean one."""
     return np.asarray((df - 2.0) / 2.0 / rng.standard_gamma(df / 2.0, n))
+
+
+def above_zero(mean: FloatArray, sd: FloatArray | float, z: FloatArray) -> FloatArray:
+    """Return draws of a normal distribution that is cut off at zero.
+
+    Parameters
+    ----------
+    mean, sd : ndarray
+        Before it is cut off.
+    z : ndarray
+        Standard normal numbers; the draw has their probability. Broadcast against the others.
+
+    Returns
+    -------
+    ndarray
+        At least 0.
+    """
+    # of the distribution above zero: the upper tail, which keeps its digits far out
+    log_tail = log_ndtr(mean / sd) + log_ndtr(-z)
+    return np.asarray(np.maximum(mean - sd * ndtri_exp(log_tail), 0.0))

@@ -55,11 +55,20 @@ class ResponseSpec(Part):
         A post's own deviation is ``xi_j ~ N(0, kappa_j amplitude_sd^2)`` with
         ``kappa_j ~ InvGamma(2, 1)``: a Student t with 4 degrees of freedom whose sd is
         ``amplitude_sd``, so that a post that went viral is pulled less towards the others.
+    positive_only : bool
+        Amplitudes above zero: their normal distribution is cut off there. A post without any effect
+        is then given some, and its interval never holds 0. Only by ``engine = "pymc"``.
     market_rate : float
         Rate of the exponential prior on ``market_sd``, by how much a post's amplitude in one market
         differs from what it has in common (joint model of several markets, see ``MarketsSpec``).
+    views_curve : "power" or "hill"
+        How a response grows with views: by the power ``eta``, or as
+        ``(V / V_ref) (1 + h) / (V / V_ref + h)``, which saturates: views beyond ``h V_ref`` add
+        less and less. Only by ``engine = "pymc"``.
     views_mean, views_sd : float
-        Normal prior of the elasticity of the response in views.
+        Normal prior of the elasticity of the response in views (``views_curve = "power"``).
+    half_views_mean, half_views_sd : float
+        Normal prior of ``log h`` (``views_curve = "hill"``).
     size_exponent : float
         ``rho``: 0 is the same percentage lift whatever the app's size, 1 the same downloads.
     share_mean, share_sd : float
@@ -97,9 +106,13 @@ class ResponseSpec(Part):
     influencer_rate: PositiveFloat = 3.0
     post_rate: PositiveFloat = 1.5
     heavy_tails: bool = False
+    positive_only: bool = False
     market_rate: PositiveFloat = 3.0
+    views_curve: Literal["power", "hill"] = "power"
     views_mean: FiniteFloat = 0.6
     views_sd: PositiveFloat = 0.3
+    half_views_mean: FiniteFloat = 0.0
+    half_views_sd: PositiveFloat = 1.0
     size_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     share_mean: FiniteFloat = -0.84
     share_sd: PositiveFloat = 0.6

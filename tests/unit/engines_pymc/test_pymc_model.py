@@ -82,6 +82,9 @@ def early_scale(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
     """Return the response to a post of amplitude 1 in its first days, before displacement."""
     posts = design.posts
     gain = np.exp(posts.log_size + point.get("views_elasticity", 0.0) * posts.log_views)
+    if "log_half_views" in point:
+        views, half = np.exp(posts.log_views), np.exp(point["log_half_views"])
+        gain = gain * views * (1.0 + half) / (views + half)
     scale, shape = np.exp(point["first_day"]), np.exp(point["log_shape"])
     kernels = [
         kernel_days(scale[group], shape, fraction, design.window_days)
@@ -142,6 +145,32 @@ def test_the_likelihood_is_that_of_the_reference(lognormal: Design, seed: int) -
     seen = lognormal.outcome[lognormal.observed]
     expected = stats.multivariate_normal(mean, covariance).logpdf(seen)
     assert log_density(model, "log_downloads", point) == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_likelihood_of_a_curve_that_saturates_is_that_of_the_reference(
+    lognormal_campaign: Campaign,
+) -> None:
+    design = build_design(lognormal_campaign, ModelSpec(response=ResponseSpec(views_curve="hill")))
+    assert design.position("log_half_views") >= 0
+    model = build_model(design)
+    point = point_of(model, 11)
+    z = coordinates(hyperparameters(design, point)[None], design.hypers, design.mix)[0]
+    covariance, columns, _ = moments(design, z)
+    mean = columns @ coefficients(design, point)
+    expected = stats.multivariate_normal(mean, covariance).logpdf(design.outcome[design.observed])
+    assert log_density(model, "log_downloads", point) == pytest.approx(expected, rel=1e-9)
+
+
+def test_positive_amplitudes_are_cut_off_at_zero(lognormal_campaign: Campaign) -> None:
+    design = build_design(lognormal_campaign, ModelSpec(response=ResponseSpec(positive_only=True)))
+    model = build_model(design)
+    assert "early_response" not in model.named_vars
+    point = point_of(model, 12)
+    point["amplitude"] = np.abs(point["amplitude"])
+    mean, sd = expected_amplitude(design, point), point["amplitude_sd"]
+    law = stats.truncnorm(-mean / sd, np.inf, mean, sd)
+    expected = law.logpdf(point["amplitude"]).sum()
+    assert log_density(model, "amplitude", point) == pytest.approx(expected, rel=1e-7)
 
 
 def test_the_first_observed_day_need_not_be_the_first(lognormal_campaign: Campaign) -> None:
@@ -300,7 +329,7 @@ def test_dims_have_the_names_of_the_posterior(lognormal: Design) -> None:
 
 def test_a_state_beside_the_level_is_refused(lognormal_campaign: Campaign) -> None:
     spec = ModelSpec.model_validate({"baseline": {"trend": "damped"}})
-    with pytest.raises(EngineError, match=r'found trend = "damped"; use engine = "exact"'):
+    with pytest.raises(EngineError, match=r'does not do trend = "damped"; use engine = "exact"'):
         build_model(build_design(lognormal_campaign, spec))
 
 

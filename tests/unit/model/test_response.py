@@ -10,7 +10,7 @@ from scipy import stats
 from scipy.integrate import quad
 from scipy.optimize import brentq
 
-from lift.model.response import displaced, kernel_days
+from lift.model.response import displaced, hill_log_gain, kernel_days
 
 
 def kernel(scale: float, shape: float, fraction: float, days: int) -> np.ndarray:
@@ -124,3 +124,11 @@ def test_displaced_downloads_are_taken_back_evenly() -> None:
     np.testing.assert_allclose(lost[11:21], 0.03)
     np.testing.assert_array_equal(np.delete(lost, np.arange(11, 21)), 0.0)
     assert after.sum() == pytest.approx(0.7)
+
+
+def test_a_hill_curve_is_one_at_the_reference_and_saturates() -> None:
+    for half in (0.2, 1.0, 5.0):
+        views = np.array([1e-6, half, 1.0, 1e9])
+        gain = np.exp(hill_log_gain(np.log(views), np.log(half)))
+        most = 1.0 + half
+        np.testing.assert_allclose(gain, [1e-6 * most / half, most / 2, 1.0, most], rtol=1e-5)

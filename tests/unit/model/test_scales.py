@@ -10,7 +10,7 @@ from small_campaigns import campaign, rich_campaign
 
 from lift.model.design import Design, build_design
 from lift.model.prior import draw_downloads, draw_prior
-from lift.model.scales import draw_scales, unit_scales
+from lift.model.scales import above_zero, draw_scales, unit_scales
 from lift.model.spec import ModelSpec
 
 TAILS = {
@@ -62,3 +62,28 @@ def test_prior_downloads_have_the_scales_of_the_draw() -> None:
     own = drawn.coefficients[design.fixed.shape[1] :][: len(design.posts.ids)]
     assert np.isfinite(own).all()
     assert np.ptp(drawn.scales.amplitude) > 0.1
+
+
+def test_above_zero_is_a_normal_that_is_cut_off_there() -> None:
+    z = np.array([-3.0, -0.5, 0.0, 1.0, 4.0])
+    for mean in (-20.0, -1.0, 0.0, 0.3, 6.0):
+        law = stats.truncnorm(-mean / 0.5, np.inf, loc=mean, scale=0.5)
+        np.testing.assert_allclose(above_zero(mean, 0.5, z), law.isf(stats.norm.sf(z)), rtol=1e-6)
+
+
+def test_positive_amplitudes_of_the_prior_are_above_zero() -> None:
+    spec = ModelSpec.model_validate({"response": {"positive_only": True, "influencer": False}})
+    design = build_design(rich_campaign(), spec)
+    rng = np.random.default_rng(3)
+    below = 0
+    for _ in range(200):
+        drawn = draw_prior(design, 7.0, rng)
+        assert (drawn.amplitude > 0).all()
+        n = design.fixed.shape[1]
+        own, means = drawn.coefficients[n : n + 6], drawn.coefficients[n + 6 :]
+        mean = design.posts.membership @ means
+        np.testing.assert_allclose(own + mean, drawn.amplitude)
+        # the cumulative probability of each is uniform
+        sd = drawn.values[design.position("amplitude_sd")]
+        below += (stats.truncnorm(-mean / sd, np.inf, mean, sd).cdf(drawn.amplitude) < 0.3).sum()
+    assert abs(below - 0.3 * 1200) < 4 * np.sqrt(0.21 * 1200)
