@@ -23,7 +23,7 @@ from lift.cli.commands import (
 from lift.cli.estimands import print_table
 from lift.cli.reading import read_inputs
 
-COLUMNS = ("unit", "market", "n_posts", "observed", "mean", "lower", "upper", "prob_positive")
+COLUMNS = ("unit", "market", "observed", "mean", "lower", "upper", "prob_positive")
 
 
 @app.command("markets")

@@ -142,7 +142,8 @@ def overlap(analysis: Analysis) -> str:
             f"horizon, is {wording.count(whole)}."
         )
     index = analysis.effects.interaction_index()
-    shown = f"{index:+.3f}" if index == index else "idle, as the campaign's interval includes zero"
+    given = index == index
+    shown = f"{index:+.3f}" if given else "not given, as the campaign's interval includes zero"
     return (
         f"Effects of single posts do not add up: their sum is {wording.count(single)}, "
         f"the campaign's effect is {wording.count(whole)} (interaction index {shown})."
@@ -162,6 +163,7 @@ def plain_table(table: pd.DataFrame) -> None:
 
     shown = _table()
     numeric = {column for column in table.columns if table[column].dtype.kind in "iuf"}
+    whole = {column for column in table.columns if table[column].dtype.kind in "iu"}
     for column in table.columns:
         heading = str(column).replace("_", " ")
         if column in numeric:
@@ -175,7 +177,7 @@ def plain_table(table: pd.DataFrame) -> None:
                 cells.append(wording.name(str(value)))
             elif not isfinite(value):
                 cells.append("unbounded" if value in (inf, -inf) else wording.ABSENT)
-            elif abs(value) >= 10 or value == 0:
+            elif name in whole or abs(value) >= 10 or value == 0:
                 cells.append(wording.count(value))
             else:
                 cells.append(f"{value:.3f}")

@@ -191,7 +191,7 @@ def _markets_reached(
             )
     if unknown:
         known = (
-            f"the markets of downloads ({some(downloads.markets, 8)})"
+            f"one of the markets of downloads ({some(downloads.markets, 8)})"
             if downloads.has_markets
             else "empty, as downloads have no market column"
         )

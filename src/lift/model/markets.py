@@ -104,8 +104,8 @@ def build_markets(campaign: Campaign, spec: ModelSpec) -> MarketsDesign:
         problems += [f"no post reaches {part.markets[0]}" for part in parts if not len(part.posts)]
     if problems:
         raise EngineError(
-            f"{'; '.join(problems)}; fit each with campaign.market(name), or let markets have "
-            "something in common (markets.shared_level)"
+            f"{'; '.join(problems)}; fit each by itself (campaign.market(name), lift fit --market) "
+            "or let markets have something in common (shared_level = true under [markets])"
         )
     ids = [str(post) for post in campaign.posts["post_id"]]
     reach, designs = [], []

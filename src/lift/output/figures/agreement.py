@@ -33,7 +33,7 @@ def engine_forest(table: pd.DataFrame, *, failed: tuple[str, ...] = ()) -> Figur
         As tall as its rows need. Intervals that would leave those of the reference with no room are
         cut off at the edge, with an arrow.
     """
-    engines = list(dict.fromkeys(table["engine"]))
+    engines = list(dict.fromkeys(table.loc[table["mean"].notna(), "engine"]))
     units = list(dict.fromkeys(table["unit"]))
     reference = table[table["engine"] == engines[0]]
     low, high = min(0.0, reference["lower"].min()), reference["upper"].max()
