@@ -37,18 +37,14 @@ class Estimate:
 
 
 @cache
-def fitted(folder: Path, name: str, population_sd: bool = False) -> ImpactResult:
+def fitted(folder: Path, name: str) -> ImpactResult:
     data = read(folder, name)
     args = {"niter": N_DRAWS, "nseasons": 7 if name == "b" else 1}
     return CausalImpact(
         data,
         [0, LAST_PRE[name]],
         [LAST_PRE[name] + 1, len(data) - 1],
-        model_args={
-            **args,
-            "post_period_covariates_in_prior": True,
-            "population_sd_in_prior": population_sd,
-        },
+        model_args={**args, "post_period_covariates_in_prior": True},
     )
 
 
@@ -83,6 +79,21 @@ def theirs(folder: Path, name: str, parameter: str) -> Estimate:
     return Estimate(row["mean"], error)
 
 
+def every_run(folder: Path, name: str, parameter: str) -> Estimate:
+    """Return R's posterior mean over its long chains and the run of 10,000, by their errors.
+
+    R's level mixes slowly: on c the four long chains and the single one lie 2.8 of their own errors
+    apart, on either side of what both should find.
+    """
+    row = pd.read_csv(folder / f"{name}_niter10000_params.csv").set_index("param").loc[parameter]
+    runs = [theirs(folder, name, parameter)]
+    if (folder / f"{name}_ref_params.csv").exists():
+        runs.append(Estimate(row["mean"], row["sd"] / np.sqrt(row["ess_geyer"])))
+    weights = np.array([run.error**-2 for run in runs])
+    values = np.array([run.value for run in runs])
+    return Estimate(float(weights @ values / weights.sum()), float(weights.sum() ** -0.5))
+
+
 def their_end(folder: Path, name: str, end: str) -> Estimate:
     """Return an end of R's 95 % interval of the cumulative effect."""
     column = f"AbsEffect.{end}"
@@ -106,50 +117,42 @@ def test_cumulative_effect_has_rs_mean_and_interval(anchors_dir: Path, name: str
     assert ours(result, "cumulative_effect", 0.975).away(their_end(anchors_dir, name, "upper")) < 3
 
 
-@pytest.mark.parametrize(
-    ("name", "population_sd"), [("a", True), ("b", False), ("b", True), ("c", False), ("c", True)]
-)
-def test_noise_and_level_have_rs_means(anchors_dir: Path, name: str, population_sd: bool) -> None:
-    """On a, with 70 rows, only where the guesses take the outcome's sd with n, not n - 1."""
-    result = fitted(anchors_dir, name, population_sd)
+@pytest.mark.parametrize("name", ["a", "b", "c"])
+def test_noise_and_level_have_rs_means(anchors_dir: Path, name: str) -> None:
+    result = fitted(anchors_dir, name)
 
     assert ours(result, "sigma_obs").away(theirs(anchors_dir, name, "sigma.obs")) < 3
-    assert ours(result, "sigma_level").away(theirs(anchors_dir, name, "sigma.level")) < 3
+    level = ours(result, "sigma_level")
+    assert level.away(every_run(anchors_dir, name, "sigma.level")) < 3
+    sd = float(result.posterior["sigma_level"].std())
+    assert abs(level.value - theirs(anchors_dir, name, "sigma.level").value) < 0.15 * sd
 
 
-def test_noise_and_level_of_a_are_those_of_the_stated_model(anchors_dir: Path) -> None:
-    """On a, R's noise sd lies many Monte Carlo errors below what its stated model says.
-
-    A plain Gibbs sampler of the model in R's priors file, written for this test and sharing no code
-    with lift, gives lift's means. R's lie 0.06 (noise) and 0.04 (level) posterior sds lower, too
-    little to move the effect. By quadrature over both sds, R's means are not those of one more
-    degree of freedom in the noise (right for a, 4.6 errors off on c), in its prior or in the level,
-    of another slab (100 times wider or narrower, the pre-period's cross-products), another start
-    (mean 0, sd 0.1 or 10), no upper limits, or the first or last row left out. They are those of
-    guesses shrunk by the root of 69 / 70, within 0.1 and 1.8 errors: ``population_sd_in_prior``.
-    R's priors file states the guesses unshrunk.
-    """
+def test_noise_and_level_of_a_are_those_of_a_plain_gibbs_sampler(anchors_dir: Path) -> None:
+    """A sampler of R's stated model, written for this test and sharing no code with lift."""
     result = fitted(anchors_dir, "a")
     draws = plain_gibbs(read(anchors_dir, "a"), LAST_PRE["a"] + 1, n=40_000)
     for name, column in (("sigma_obs", 0), ("sigma_level", 1)):
         chains = draws[:, column].reshape(4, -1)
         error = array_stats.mcse(chains, chain_axis=0, draw_axis=1, method="mean")
         assert ours(result, name).away(Estimate(float(chains.mean()), float(error))) < 3
-        r = theirs(anchors_dir, "a", name.replace("_", "."))
-        assert abs(chains.mean() - r.value) < 0.1 * chains.std()
 
 
 def plain_gibbs(data: pd.DataFrame, n_pre: int, n: int) -> np.ndarray:
-    """Return draws of noise and level sd: states, then coefficient and noise, then level."""
+    """Return draws of noise and level sd: states, then coefficients and noise, then level.
+
+    There is an intercept beside the level, as R has it: its slab goes with the noise.
+    """
     rng = np.random.default_rng(5)
     both = data.to_numpy()
     both = (both - both[:n_pre].mean(axis=0)) / both[:n_pre].std(axis=0, ddof=1)
-    y, x = both[:n_pre, 0], both[:, 1]
-    slab = 0.01 * (x @ x) / len(x)
+    y, x = both[:n_pre, 0], np.column_stack([np.ones(len(both)), both[:, 1]])
+    cross = x.T @ x / len(x)
+    slab = 0.01 * (cross + np.diag(np.diag(cross))) / 2
     x = x[:n_pre]
     days = np.arange(n_pre)
     walk = np.minimum.outer(days, days).astype(np.float64)
-    noise_var, level_var, beta = 0.2, 1e-4, 0.0
+    noise_var, level_var, beta = 0.2, 1e-4, np.zeros(2)
     kept = np.empty((n, 2))
     # the prior precision of the level, tridiagonal, gives its draws by one Cholesky factor
     steps = np.diff(np.eye(n_pre), axis=0)
@@ -158,15 +161,16 @@ def plain_gibbs(data: pd.DataFrame, n_pre: int, n: int) -> np.ndarray:
     assert np.allclose(np.linalg.inv(steps.T @ steps + start) - 1.0, walk)
     for i in range(n):
         factor = np.linalg.cholesky(steps.T @ steps / level_var + start + np.eye(n_pre) / noise_var)
-        pull = (y - x * beta) / noise_var + start[0] * y[0]
+        pull = (y - x @ beta) / noise_var + start[0] * y[0]
         half = np.linalg.solve(factor, pull) + rng.standard_normal(n_pre)
         level = np.linalg.solve(factor.T, half)
         rest = y - level
-        precision = slab + x @ x
-        centre = x @ rest / precision
-        sum_squares = 50 * 0.2 + rest @ rest - precision * centre**2
+        precision = slab + x.T @ x
+        centre = np.linalg.solve(precision, x.T @ rest)
+        sum_squares = 50 * 0.2 + rest @ rest - centre @ precision @ centre
         noise_var = sum_squares / 2 / rng.gamma((50 + n_pre) / 2)
-        beta = centre + np.sqrt(noise_var / precision) * rng.standard_normal()
+        root = np.linalg.cholesky(precision)
+        beta = centre + np.sqrt(noise_var) * np.linalg.solve(root.T, rng.standard_normal(2))
         moved = np.diff(level)
         level_var = (32 * 1e-4 + moved @ moved) / 2 / rng.gamma((32 + n_pre - 1) / 2)
         kept[i] = noise_var, level_var
@@ -224,10 +228,11 @@ def test_priors_are_those_that_r_passes_to_bsts(anchors_dir: Path, name: str) ->
     both = read(anchors_dir, name).to_numpy()
     n_pre = LAST_PRE[name] + 1
     both = (both - both[:n_pre].mean(axis=0)) / both[:n_pre].std(axis=0, ddof=1)
+    columns = np.column_stack([np.ones(len(both)), both[:, 1:]])
     passed = json.loads((anchors_dir / f"{name}_priors.json").read_text())
     regression = passed["regression.prior"]
 
-    prior = prior_from_data(both[:n_pre, 0], both[:, 1:], level_sd=0.01, season=name == "b")
+    prior = prior_from_data(both[:n_pre, 0], columns, level_sd=0.01, season=name == "b")
 
     level = passed["state"][0]
     assert prior.start_mean == pytest.approx(level["initial.state.prior"]["mu"], abs=1e-12)
@@ -241,5 +246,5 @@ def test_priors_are_those_that_r_passes_to_bsts(anchors_dir: Path, name: str) ->
     ]
     expected = np.array(sds)
     assert np.allclose(np.column_stack([prior.guesses, prior.degrees, prior.limits]), expected)
-    assert np.allclose(prior.precision, np.array(regression["siginv"])[1:, 1:], atol=1e-15)
-    assert np.allclose(prior.inclusion, regression["prior.inclusion.probabilities"][1:])
+    assert np.allclose(prior.precision, np.array(regression["siginv"]), atol=1e-15)
+    assert np.allclose(prior.inclusion, regression["prior.inclusion.probabilities"])

@@ -157,8 +157,7 @@ def CausalImpact(
     model_args : dict, optional
         niter (draws over all chains, 4000), standardize_data (True), prior_level_sd (0.01),
         prior_level_df (32; 1 lets the data say how far the level drifts), nseasons (1),
-        season_duration (1), post_period_covariates_in_prior (False; True as in R),
-        population_sd_in_prior (False; True as R's results on short series have it), chains (4);
+        season_duration (1), post_period_covariates_in_prior (False; True as in R), chains (4);
         max_flips is taken and not used. R's dots for underscores are taken too. R has not: scale
         ("linear", "log" or "counts"), seasons (further ones, such as [(365.25, 2)]: period in rows
         and number of waves), holidays (country, such as "US").

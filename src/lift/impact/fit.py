@@ -35,13 +35,14 @@ class ImpactFit:
     control_names : tuple of str, length p
         The controls, and after them the calendar's columns.
     used : ndarray of bool, shape (p,)
-        Controls that vary, and so are in ``model``.
+        Those that vary, and so are in ``model``.
     center, scale : float
         On the model's scale the outcome is ``center + scale *`` what the model sees.
     form : str
         The model's scale, one of :data:`lift.impact.scale.SCALES`.
-    controls : ndarray, shape (rows, used)
-        As the model sees them, from the pre-period's first row to the post-period's last.
+    controls : ndarray, shape (rows, k)
+        As the model sees them, from the pre-period's first row to the post-period's last; before
+        those used there is an intercept if any of them is a control.
     ahead : Ahead
         Draws after the pre-period.
     seed : int
@@ -57,6 +58,12 @@ class ImpactFit:
     controls: FloatArray
     ahead: Ahead
     seed: int
+
+    @property
+    def coefficients(self) -> FloatArray:
+        """Draws of the coefficients of the columns used, (chain, draw, used)."""
+        n_used = int(self.used.sum())
+        return self.draws.coefficients[..., self.controls.shape[1] - n_used :]
 
     @property
     def expected(self) -> FloatArray:
@@ -104,6 +111,9 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
         center, scale = float(np.nanmean(outcome)), float(np.nanstd(outcome, ddof=1))
         before = controls[:n_pre]
         controls = (controls - before.mean(axis=0)) / before.std(axis=0, ddof=1)
+    if controls.shape[1] > n_fixed:
+        # the level takes up an intercept; R has one beside it, whose slab goes with the noise
+        controls = np.column_stack([np.ones(len(controls)), controls])
     outcome = (outcome - center) / scale
     period = settings.nseasons
     seen = controls if settings.post_period_covariates_in_prior else controls[:n_pre]
@@ -112,7 +122,6 @@ def fit(rows: Intervention, settings: ImpactSettings, seed: int) -> ImpactFit:
         seen,
         level_sd=settings.prior_level_sd,
         level_df=settings.prior_level_df,
-        population_sd=settings.population_sd_in_prior,
         season=period > 1,
         n_fixed=n_fixed,
     )

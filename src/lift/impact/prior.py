@@ -55,7 +55,6 @@ def prior_from_data(
     *,
     level_sd: float,
     level_df: float = LEVEL_DF,
-    population_sd: bool = False,
     season: bool,
     n_fixed: int = 0,
 ) -> ImpactPrior:
@@ -66,13 +65,12 @@ def prior_from_data(
     outcome : ndarray, shape (n,)
         The pre-period; NaN is not observed. The first entry is observed.
     controls : ndarray, shape (rows, p)
-        The rows that the slab may look at: those of the pre-period or all that are modelled.
+        The rows that the slab may look at: those of the pre-period or all that are modelled. A
+        model with controls has an intercept too, a column of ones.
     level_sd : float
         Guess of the level's daily sd in units of the outcome's sd.
     level_df : float
         Weight of that guess, in rows.
-    population_sd : bool
-        Shrink the guesses of noise and level by the root of (n - 1) / n, n rows with an outcome.
     season : bool
     n_fixed : int
         How many of the last columns are always in the model (calendar columns, which R has not).
@@ -83,10 +81,9 @@ def prior_from_data(
 
     Notes
     -----
-    bsts always keeps the intercept out (it gives a column without variance no chance to enter) but
-    counts it among the columns that share the expected model size of three. The slab is worth 0.01
-    rows of the controls' cross-products, moved half-way to their diagonal (Zellner's g-prior as in
-    Scott & Varian 2014, doi:10.1504/IJMMNO.2014.059942).
+    The intercept is one of the columns that share the expected model size of three. The slab is
+    worth 0.01 rows of the columns' cross-products, moved half-way to their diagonal (Zellner's
+    g-prior as in Scott & Varian 2014, doi:10.1504/IJMMNO.2014.059942).
     """
     spread = float(np.nanstd(outcome, ddof=1))
     n_rows, p = controls.shape
@@ -99,9 +96,6 @@ def prior_from_data(
     if season:
         rows.append((SEASON_GUESS * spread, SEASON_DF, spread))
     guesses, degrees, limits = np.array(rows).T
-    if population_sd:
-        n_observed = int(np.isfinite(outcome).sum())
-        guesses[:2] *= np.sqrt((n_observed - 1) / n_observed)
     cross = controls.T @ controls / n_rows
     precision = (1.0 - SLAB_SHRINKAGE) * cross + SLAB_SHRINKAGE * np.diag(np.diag(cross))
     return ImpactPrior(
@@ -111,5 +105,5 @@ def prior_from_data(
         degrees=degrees,
         limits=limits,
         precision=SLAB_ROWS * precision,
-        inclusion=np.append(np.full(p, min(1.0, EXPECTED_CONTROLS / (p + 1.0))), np.ones(n_fixed)),
+        inclusion=np.append(np.full(p, min(1.0, EXPECTED_CONTROLS / max(p, 1))), np.ones(n_fixed)),
     )

@@ -18,7 +18,6 @@ YES_OR_NO = (
     "standardize_data",
     "dynamic_regression",
     "post_period_covariates_in_prior",
-    "population_sd_in_prior",
 )
 SEASONS_FAULT = (
     "seasons must be pairs of a period in rows and a number of waves, each wave of two rows or "
@@ -52,9 +51,6 @@ class ImpactSettings:
     post_period_covariates_in_prior : bool
         Let the scale of the coefficients' prior look at the controls after the intervention too,
         as R does.
-    population_sd_in_prior : bool
-        Take the outcome's sd in the guesses of noise and level with n in place of n - 1: R's
-        results on a series of 70 rows agree with that, its stated priors do not.
     chains : int
     scale : "linear", "log" or "counts"
         See :mod:`lift.impact.scale`; R has the first.
@@ -75,7 +71,6 @@ class ImpactSettings:
     dynamic_regression: bool = False
     max_flips: int = -1
     post_period_covariates_in_prior: bool = False
-    population_sd_in_prior: bool = False
     chains: int = DEFAULT_CHAINS
     scale: str = "linear"
     seasons: tuple[tuple[float, int], ...] = ()

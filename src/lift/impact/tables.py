@@ -154,7 +154,7 @@ def posterior_dataset(rows: Intervention, fitted: ImpactFit) -> xr.Dataset:
     names = ("sigma_obs", "sigma_level", "sigma_season")[: draws.log_sds.shape[2]]
     sds = np.exp(draws.log_sds)
     coefficients = np.zeros((n_chains, n_draws, len(fitted.control_names)))
-    coefficients[..., fitted.used] = draws.coefficients
+    coefficients[..., fitted.used] = fitted.coefficients
     effect = post_outcome(rows).sum() - fitted.ahead.sums[1]
     by_control = ("chain", "draw", "control")
     return xr.Dataset(

@@ -22,19 +22,6 @@ def model() -> ImpactModel:
     return pack_model(outcome, np.empty((60, 0)), prior, period=7, duration=1)
 
 
-def test_guesses_may_take_the_sd_with_n() -> None:
-    outcome = stream(2, "outcome").standard_normal(60)
-    outcome[5:15] = np.nan
-    arguments = {"level_sd": 0.01, "season": True}
-    stated = prior_from_data(outcome, np.empty((60, 0)), **arguments)
-    shrunk = prior_from_data(outcome, np.empty((60, 0)), population_sd=True, **arguments)
-    assert shrunk.guesses[0] == pytest.approx(np.nanstd(outcome), rel=1e-12)
-    assert shrunk.guesses[1] == pytest.approx(0.01 * np.nanstd(outcome), rel=1e-12)
-    assert shrunk.guesses[2] == stated.guesses[2]
-    assert (shrunk.limits == stated.limits).all()
-    assert shrunk.start_sd == stated.start_sd
-
-
 @pytest.mark.parametrize("workers", [2, 3])
 def test_points_do_not_depend_on_who_computes_them(
     model: ImpactModel, workers: int, monkeypatch: pytest.MonkeyPatch
