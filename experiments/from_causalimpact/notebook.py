@@ -116,10 +116,19 @@ for note in late.notes:
     print(note)
 
 # %% [markdown]
+# ## Coefficients that change over time
+# R: `model.args = list(dynamic.regression = TRUE)`. Each control's coefficient walks from row to
+# row with an sd of its own, in place of the spike-and-slab regression; priors as in R 1.3.
+
+# %%
+walking = lift.CausalImpact(dated, pre, post, {"niter": NITER, "dynamic.regression": True})
+print(walking.summary())
+print(walking.coefficient_paths.mean("draw").to_series().iloc[[0, -1]])
+
+# %% [markdown]
 # ## What is refused
-# `fit_method` (tfcausalimpact) and `dynamic.regression` (R) have no counterpart; names that are not
-# known are refused, and so are inputs on which R is silent: here a control that is the response.
-# All faults are told at once.
+# `fit_method` (tfcausalimpact) has no counterpart; names that are not known are refused, and so are
+# inputs on which R is silent: here a control that is the response. All faults are told at once.
 
 # %%
 try:

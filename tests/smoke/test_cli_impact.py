@@ -112,3 +112,12 @@ def test_bad_files_exit_2(text: str | None, message: str, tmp_path: Path) -> Non
     code, _, said = invoke("impact", path, "--pre", "0:2", "--post", "3:3")
     assert code == 2
     assert message in said
+
+
+def test_coefficients_can_walk(file: Path) -> None:
+    code, out, err = invoke(
+        "impact", file, "--pre", PRE, "--post", POST, *FEW, "--dynamic-regression", "--json"
+    )
+    assert code == 0, err
+    parameters = [row["parameter"] for row in json.loads(out)["convergence"]]
+    assert "sigma_coefficient[x1]" in parameters

@@ -39,6 +39,9 @@ def _impact(
     nseasons: Annotated[int, typer.Option(help="Seasons in a cycle, such as 7.")] = 1,
     season_duration: Annotated[int, typer.Option(help="Rows in a season.")] = 1,
     level_sd: Annotated[float, typer.Option(help="Prior guess of the level's sd.")] = 0.01,
+    dynamic_regression: Annotated[
+        bool, typer.Option("--dynamic-regression", help="Let coefficients of controls walk.")
+    ] = False,
     scale: Annotated[str, typer.Option(help="linear, log or counts.")] = "linear",
     holidays: Annotated[str | None, typer.Option(help="Country of public holidays.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Say it in sentences.")] = False,
@@ -55,6 +58,7 @@ def _impact(
         "nseasons": nseasons,
         "season_duration": season_duration,
         "prior_level_sd": level_sd,
+        "dynamic_regression": dynamic_regression,
         "scale": scale,
         "holidays": holidays,
     }

@@ -12,6 +12,7 @@ from lift.impact.fit import ImpactFit, fit
 from lift.impact.periods import Intervention, Period, read_intervention
 from lift.impact.settings import ImpactSettings, settings_from
 from lift.impact.tables import (
+    coefficient_array,
     convergence_table,
     post_outcome,
     posterior_dataset,
@@ -63,9 +64,18 @@ class ImpactResult:
     def posterior(self) -> xr.Dataset:
         """Draws, dims (chain, draw[, control]).
 
-        sigma_obs, sigma_level, sigma_season, coefficient, inclusion, cumulative_effect.
+        sigma_obs, sigma_level, sigma_season, sigma_coefficient, coefficient, inclusion,
+        cumulative_effect.
         """
         return posterior_dataset(self.rows, self.fitted)
+
+    @cached_property
+    def coefficient_paths(self) -> xr.DataArray | None:
+        """Draws of coefficients that walk, dims (draw, row, control); None where none does.
+
+        Over the pre-period, of the columns as the model sees them, at most 1,000 draws.
+        """
+        return coefficient_array(self.rows, self.fitted)
 
     @cached_property
     def convergence(self) -> pd.DataFrame:
@@ -157,7 +167,9 @@ def CausalImpact(
     model_args : dict, optional
         niter (draws over all chains, 4000), standardize_data (True), prior_level_sd (0.01),
         prior_level_df (32; 1 lets the data say how far the level drifts), nseasons (1),
-        season_duration (1), post_period_covariates_in_prior (False; True as in R), chains (4);
+        season_duration (1), dynamic_regression (False; True: coefficients that walk, each with an
+        sd of its own, in place of the spike-and-slab regression),
+        post_period_covariates_in_prior (False; True as in R), chains (4);
         max_flips is taken and not used. R's dots for underscores are taken too. R has not: scale
         ("linear", "log" or "counts"), seasons (further ones, such as [(365.25, 2)]: period in rows
         and number of waves), holidays (country, such as "US").
@@ -180,7 +192,9 @@ def CausalImpact(
     Notes
     -----
     Brodersen, Gallusser, Koehler, Remy & Scott 2015, Annals of Applied Statistics 9:247,
-    doi:10.1214/14-AOAS788. By default the scale of the coefficients' prior looks at the pre-period
+    doi:10.1214/14-AOAS788. With ``dynamic_regression`` the priors are those of R's 1.3, where the
+    noise is at most a tenth of the outcome's sd; columns of the calendar (seasons, holidays) keep
+    one coefficient. By default the scale of the coefficients' prior looks at the pre-period
     alone; R's looks at the controls after the intervention too.
     """
     problems: list[Problem] = []

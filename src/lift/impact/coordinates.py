@@ -71,12 +71,26 @@ def coordinates_of(model: ImpactModel) -> Coordinates:
     start = model.start
     if len(start) == 2:
         return Coordinates(start, None)
+    return Coordinates(
+        start, season_quantiles(model.shapes[2], model.rates[2], model.prior.limits[2])
+    )
+
+
+def season_quantiles(shape: float, rate: float, limit: float) -> CubicSpline:
+    """Return the season's log sd as a function of ``z``, ``Phi(z)`` being its prior probability.
+
+    Parameters
+    ----------
+    shape, rate : float
+        Of the gamma prior of the precision.
+    limit : float
+        Largest sd.
+    """
     # long imports that a model without a season does not need
     from scipy.interpolate import CubicSpline
     from scipy.special import gammaincc, gammainccinv, ndtr
 
-    shape, rate = float(model.shapes[2]), float(model.rates[2])
     z = np.linspace(-SEASON_REACH, SEASON_REACH, SEASON_NODES)
-    below_limit = gammaincc(shape, rate / model.prior.limits[2] ** 2)
+    below_limit = gammaincc(shape, rate / limit**2)
     precision = gammainccinv(shape, ndtr(z) * below_limit) / rate
-    return Coordinates(start, CubicSpline(z, -0.5 * np.log(precision)))
+    return CubicSpline(z, -0.5 * np.log(precision))

@@ -20,6 +20,12 @@ NOISE_DF_ALONE = 0.01
 NOISE_LIMIT = 1.2
 SLAB_ROWS = 0.01
 SLAB_SHRINKAGE = 0.5
+# With coefficients that walk: the noise, each coefficient's daily sd and its first value.
+WALK_NOISE_DF = 32.0
+WALK_NOISE_LIMIT = 0.1
+WALK_GUESS = 0.01
+WALK_DF = 1.0
+WALK_START_SD = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,4 +112,79 @@ def prior_from_data(
         limits=limits,
         precision=SLAB_ROWS * precision,
         inclusion=np.append(np.full(p, min(1.0, EXPECTED_CONTROLS / max(p, 1))), np.ones(n_fixed)),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class WalkPrior:
+    """What is believed before seeing the outcome where coefficients walk.
+
+    Attributes
+    ----------
+    start_mean, start_sd : float
+        As in :class:`ImpactPrior`, of level and season.
+    guesses, degrees, limits : ndarray, shape (s,)
+        As in :class:`ImpactPrior`: noise, level, season if there is one, then each coefficient that
+        walks, whose sd has no limit.
+    coefficient_sd : float
+        On the first row every coefficient is normal with mean 0 and this sd.
+    """
+
+    start_mean: float
+    start_sd: float
+    guesses: FloatArray
+    degrees: FloatArray
+    limits: FloatArray
+    coefficient_sd: float = WALK_START_SD
+
+
+def walk_prior_from_data(
+    outcome: FloatArray,
+    controls: FloatArray,
+    *,
+    level_sd: float,
+    level_df: float = LEVEL_DF,
+    season: bool,
+) -> WalkPrior:
+    """Return the priors of R's CausalImpact with ``dynamic.regression``.
+
+    Parameters
+    ----------
+    outcome : ndarray, shape (n,)
+        The pre-period; NaN is not observed. The first entry is observed.
+    controls : ndarray, shape (rows, p)
+        Those whose coefficients walk, on the rows that the prior may look at.
+    level_sd : float
+        Guess of the level's daily sd and of the noise's, in units of the outcome's sd.
+    level_df : float
+        Weight of the level's guess, in rows.
+    season : bool
+
+    Returns
+    -------
+    WalkPrior
+
+    Notes
+    -----
+    Read off CausalImpact 1.3 and bsts 0.9.10: the noise has the level's guess, worth 32 rows, and
+    is at most a tenth of the outcome's sd; a coefficient's daily sd is guessed at 0.01 sd(y) /
+    sd(x), worth one row; coefficients begin at N(0, 1) in units of the columns as the model sees
+    them.
+    """
+    spread = float(np.nanstd(outcome, ddof=1))
+    rows = [
+        (level_sd * spread, WALK_NOISE_DF, WALK_NOISE_LIMIT * spread),
+        (level_sd * spread, level_df, spread),
+    ]
+    if season:
+        rows.append((SEASON_GUESS * spread, SEASON_DF, spread))
+    for sd in controls.std(axis=0, ddof=1):
+        rows.append((WALK_GUESS * spread / float(sd), WALK_DF, np.inf))
+    guesses, degrees, limits = np.array(rows).T
+    return WalkPrior(
+        start_mean=float(outcome[0]),
+        start_sd=spread,
+        guesses=guesses,
+        degrees=degrees,
+        limits=limits,
     )

@@ -107,7 +107,7 @@ def _integrated(model: ImpactModel, n_draws: int, n_chains: int, seed: int) -> I
             f"the importance weights of the hyperparameters have Pareto k {found.k:.2f}; above "
             f"{BAD_K} their means must not be believed"
         )
-    points, extras, again = _resampled(found, n_draws // n_chains, seed)
+    points, extras, again = resampled(found, n_draws // n_chains, seed)
     if again.any():
         extras[again] = density.draw(points[again], stream(seed, "impact", "repeats"))[1]
     p = model.n_controls
@@ -122,12 +122,27 @@ def _integrated(model: ImpactModel, n_draws: int, n_chains: int, seed: int) -> I
     )
 
 
-def _resampled(
+def resampled(
     found: Weighted, n_draws: int, seed: int
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Return equally weighted points and extras of each chain, and which of them are repeats.
 
     Systematic resampling, then a random order.
+
+    Parameters
+    ----------
+    found : Weighted
+    n_draws : int
+        Of each chain.
+    seed : int
+        Root seed.
+
+    Returns
+    -------
+    points : ndarray, shape (chain, draw, d)
+    extras : ndarray, shape (chain, draw, q)
+    again : ndarray of bool, shape (chain, draw)
+        The same point as another draw of the chain: its extras are to be drawn anew.
     """
     points, extras, repeats = [], [], []
     for chain, logs in enumerate(found.log_weights):

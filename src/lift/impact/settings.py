@@ -45,7 +45,8 @@ class ImpactSettings:
     season_duration : int
         Rows in a season.
     dynamic_regression : bool
-        Coefficients that change over time: not offered yet.
+        Coefficients of the controls that change from row to row, each with an sd of its own, in
+        place of coefficients that are chosen and stay the same.
     max_flips : int
         Taken for R's sake and not used: every control is tried in every sweep.
     post_period_covariates_in_prior : bool
@@ -87,11 +88,6 @@ def _fault(name: str, value: object) -> str | None:
     if name in YES_OR_NO:
         if not isinstance(value, bool):
             return f"{name} must be True or False, found {value!r}"
-        if name == "dynamic_regression" and value:
-            return (
-                "dynamic_regression=True is not offered yet: coefficients are constant in time; "
-                "leave it out"
-            )
         return None
     if name == "scale":
         return None if value in SCALES else f"scale must be of {', '.join(SCALES)}, found {value!r}"

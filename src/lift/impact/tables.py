@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lift.impact.fit import ImpactFit, before
+from lift.impact.fit import ImpactFit, before, coefficients_before
 from lift.impact.periods import Intervention
+from lift.impact.walks import WalkModel
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 TAIL_PROBS = (0.05, 0.95)
+MAX_PATHS = 1000
 
 
 def _bounds(draws: FloatArray, alpha: float) -> FloatArray:
@@ -144,22 +146,31 @@ def posterior_dataset(rows: Intervention, fitted: ImpactFit) -> xr.Dataset:
     Dataset
         sigma_obs, sigma_level, sigma_season (chain, draw): in units of the outcome's pre-period sd
         where the data are standardised; coefficient, inclusion (chain, draw, control): of the
-        columns as the model sees them, the calendar's after the controls; cumulative_effect
-        (chain, draw): actual less predicted.
+        columns as the model sees them, the calendar's after the controls, and where coefficients
+        walk of the row after the pre-period; sigma_coefficient (chain, draw, control) where they
+        walk: their sds from row to row, 0 for the calendar's; cumulative_effect (chain, draw):
+        actual less predicted.
     """
     import xarray as xr
 
     draws = fitted.draws
     n_chains, n_draws = draws.log_sds.shape[:2]
-    names = ("sigma_obs", "sigma_level", "sigma_season")[: draws.log_sds.shape[2]]
     sds = np.exp(draws.log_sds)
+    n_walks = fitted.model.n_walks if isinstance(fitted.model, WalkModel) else 0
+    names = ("sigma_obs", "sigma_level", "sigma_season")[: sds.shape[2] - n_walks]
     coefficients = np.zeros((n_chains, n_draws, len(fitted.control_names)))
     coefficients[..., fitted.used] = fitted.coefficients
     effect = post_outcome(rows).sum() - fitted.ahead.sums[1]
     by_control = ("chain", "draw", "control")
+    walks = {}
+    if n_walks:
+        steps = np.zeros_like(coefficients)
+        steps[..., np.flatnonzero(fitted.used)[:n_walks]] = sds[..., len(names) :]
+        walks["sigma_coefficient"] = (by_control, steps)
     return xr.Dataset(
         {
             **{name: (("chain", "draw"), sds[..., i]) for i, name in enumerate(names)},
+            **walks,
             "coefficient": (by_control, coefficients),
             "inclusion": (by_control, coefficients != 0.0),
             "cumulative_effect": (("chain", "draw"), effect.reshape(n_chains, n_draws)),
@@ -181,6 +192,33 @@ def posterior_dataset(rows: Intervention, fitted: ImpactFit) -> xr.Dataset:
     )
 
 
+def coefficient_array(rows: Intervention, fitted: ImpactFit) -> xr.DataArray | None:
+    """Return draws of coefficients that walk over the pre-period, None where none does.
+
+    Returns
+    -------
+    DataArray, dims (draw, row, control)
+        Of the columns as the model sees them; NaN for a column that it does not use. Of more than
+        ``MAX_PATHS`` draws so many, evenly spaced.
+    """
+    import xarray as xr
+
+    paths = coefficients_before(fitted, MAX_PATHS)
+    if paths is None:
+        return None
+    values = np.full((*paths.shape[:2], len(fitted.control_names)), np.nan)
+    values[..., fitted.used] = paths
+    return xr.DataArray(
+        values,
+        dims=("draw", "row", "control"),
+        coords={
+            "row": rows.index[rows.first : rows.pre_end],
+            "control": np.array(fitted.control_names),
+        },
+        name="coefficient",
+    )
+
+
 def convergence_table(posterior: xr.Dataset) -> pd.DataFrame:
     """Return mean, sd and convergence measures of the cumulative effect and the sds.
 
@@ -192,11 +230,15 @@ def convergence_table(posterior: xr.Dataset) -> pd.DataFrame:
     """
     from arviz_stats.base import array_stats
 
+    single = ("cumulative_effect", "sigma_obs", "sigma_level", "sigma_season")
+    every = {name: posterior[name].to_numpy() for name in single if name in posterior}
+    if "sigma_coefficient" in posterior:
+        steps = posterior["sigma_coefficient"].to_numpy()
+        for i, control in enumerate(posterior["control"].to_numpy()):
+            if steps[..., i].any():
+                every[f"sigma_coefficient[{control}]"] = steps[..., i]
     rows = []
-    for name in ("cumulative_effect", "sigma_obs", "sigma_level", "sigma_season"):
-        if name not in posterior:
-            continue
-        values = posterior[name].to_numpy()
+    for name, values in every.items():
         measures = {
             "ess_bulk": array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk"),
             "ess_tail": array_stats.ess(

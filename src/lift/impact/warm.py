@@ -12,19 +12,24 @@ MANY_CONTROLS = 7
 
 
 def warm() -> None:
-    """Fit tiny series in every form: with a season and without, few controls and many."""
+    """Fit tiny series in every form: with a season and without, controls few, many and walking."""
     rows = np.arange(N_ROWS, dtype=np.float64)
     outcome = np.sin(rows) + 0.1 * np.cos(7.0 * rows)
     controls = np.cos(np.outer(rows, 1.0 + np.arange(MANY_CONTROLS)))
-    for used, nseasons in ((1, 1), (1, 7), (MANY_CONTROLS, 1)):
+    for used, nseasons, walk in (
+        (1, 1, False),
+        (1, 7, False),
+        (MANY_CONTROLS, 1, False),
+        (1, 7, True),
+    ):
         found = CausalImpact(
             np.column_stack([outcome, controls[:, :used]]),
             [0, N_PRE - 1],
             [N_PRE, N_ROWS - 1],
-            model_args={"niter": 400, "nseasons": nseasons},
+            model_args={"niter": 400, "nseasons": nseasons, "dynamic_regression": walk},
         )
         # the paths over the pre-period are computed when they are asked for
-        _ = found.inferences
+        _ = found.inferences, found.coefficient_paths
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ ARGS: dict[str, tuple[Any, str]] = {
     "a level that is none": ({"prior_level_sd": np.nan}, "prior_level_sd must be a positive"),
     "no season": ({"nseasons": 0}, "nseasons must be at least 1"),
     "no duration": ({"season_duration": 0}, "season_duration must be at least 1"),
-    "changing coefficients": ({"dynamic_regression": True}, "not offered yet"),
+    "a walk as a number": ({"dynamic.regression": 1}, "dynamic_regression must be True or False"),
     "a switch as text": ({"standardize_data": "yes"}, "standardize_data must be True or False"),
     "an unknown scale": ({"scale": "sqrt"}, "scale must be of linear, log, counts, found 'sqrt'"),
     "a season of one number": ({"seasons": [365]}, "seasons must be pairs of a period in rows"),
