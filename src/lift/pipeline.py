@@ -49,10 +49,10 @@ def analyse(
         The default model if not given.
     engine : str
         ``"auto"``: exact where it reaches, Gibbs where it does not or where the exact engine's
-        weights must not be trusted, which is said in the findings and the manifest. Or one of
-        them by its name, see :mod:`lift.engines.limits`; ``"pymc"`` (the no-U-turn sampler:
-        slower, and unrelated code); ``"statsmodels"`` (maximum likelihood: confidence intervals,
-        nothing pooled).
+        weights must not be trusted, and PyMC for what neither does; which one is said in the
+        findings and the manifest. Or one of them by its name, see :mod:`lift.engines.limits`:
+        ``"pymc"`` (the no-U-turn sampler: slower, and unrelated code) and ``"statsmodels"``
+        (maximum likelihood: confidence intervals, nothing pooled) among them.
     draws : int
         Posterior draws over all chains.
     chains : int

@@ -59,7 +59,7 @@ SUBJECTS = {
         refuses={
             "rich": "cannot tell apart post p2, post p3",
             "no controls": "cannot tell apart post p1, post p2",
-            "counts": 'found counts .likelihood negative_binomial.; use engine = "exact"',
+            "counts": 'counts .likelihood = "negative_binomial".; use engine = "exact"',
             "displacement": 'does not do response.displacement = true; use engine = "exact"',
         },
     ),

@@ -41,6 +41,16 @@ SCALARS = (
     "amplitude",
 )
 
+POSITIVE_ONLY = (
+    "amplitudes are positive by assumption, which manufactures lift: no interval can include 0. Of "
+    "posts without any effect half-normal amplitudes of sd 0.5 made 0.6 % of all downloads (12 "
+    "posts in 365 days), 1.0 % (40 in 730) and 3.2 % (120 in 730), and the interval excluded 0 in "
+    "100 % of 60 data sets each (signed amplitudes: 5 to 7 %); fit with response.positive_only = "
+    "false to see what the data say"
+)
+"""The warning of amplitudes that are positive only. The figures were measured on data simulated
+without any effect, the variances known (section 2.4 of the method)."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -175,6 +185,8 @@ def _findings(posterior: Posterior) -> list[Finding]:
         text = f"draws of engine {posterior.attrs['engine']!r}, since {stats['engine_reason']}"
         fell_back = "refused_pareto_k" in stats
         out.append(Finding("REVIEW" if fell_back else "PASS", "Engine", text))
+    if "typical_amplitude" in posterior.attrs:
+        out.append(Finding("REVIEW", "Positive amplitudes", POSITIVE_ONLY))
     if "pareto_k" in stats:
         k = float(stats["pareto_k"])
         text = f"tail of the importance weights: k = {k:.2f} (good < {GOOD_K}, bad > {BAD_K})"

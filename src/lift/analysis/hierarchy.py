@@ -77,7 +77,8 @@ def level_draws(posterior: Posterior, attribute: str) -> xr.DataArray:
 
     The overall mean, the level's deviation and the mean deviation of the campaign's posts by
     their other attributes: what a post of the level brings when all levels are given the same mix
-    of the rest.
+    of the rest. Where amplitudes are positive only these deviations are in logs, and what comes
+    back is the median amplitude of the level.
 
     Parameters
     ----------
@@ -100,8 +101,11 @@ def level_draws(posterior: Posterior, attribute: str) -> xr.DataArray:
     mine = np.array([label.startswith(f"{attribute}=") for label in labels])
     rest = (means.to_numpy() * group_membership(posterior).mean(axis=0))[..., ~mine].sum(axis=-1)
     own = means.to_numpy()[..., [labels.index(f"{attribute}={level}") for level in levels]]
+    amplitude = rest[..., None] + own
+    if "typical_amplitude" in posterior.attrs:
+        amplitude = float(posterior.attrs["typical_amplitude"]) * np.exp(amplitude)
     return xr.DataArray(
-        rest[..., None] + own,
+        amplitude,
         dims=("chain", "draw", attribute),
         coords={"chain": means["chain"], "draw": means["draw"], attribute: levels},
         name="amplitude",

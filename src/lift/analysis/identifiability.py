@@ -40,6 +40,7 @@ ONLY_PRIOR_SHARE = 0.9
 # Every pair of posts is compared; tables of effects do that up to so many of them (32 MB a matrix).
 MAX_COMPARED = 2000
 NOT_COMPARED = f"not compared with other posts: there are more than {MAX_COMPARED:,}"
+POSITIVE_NOTE = "positive by assumption: no interval can include 0; not compared with other posts"
 
 GROUP_COLUMNS = (
     "group",
@@ -154,12 +155,15 @@ def noted_effects(posterior: Posterior, spec: ModelSpec) -> Effects:
     -------
     Effects
         Without such notes where posts are not pooled: nothing is known of a prior then. Where there
-        are more than ``MAX_COMPARED`` posts every note says that they were not compared;
-        :func:`identifiability` compares any number.
+        are more than ``MAX_COMPARED`` posts every note says that they were not compared
+        (:func:`identifiability` compares any number); where amplitudes are positive only, that
+        they cannot be compared and that no interval can include 0.
     """
     if "group" not in posterior.draws:
         return Effects(posterior)
     ids = [str(post) for post in posterior.posts["post"]]
+    if "typical_amplitude" in posterior.attrs:
+        return Effects(posterior, dict.fromkeys(ids, POSITIVE_NOTE))
     if len(ids) > MAX_COMPARED:
         return Effects(posterior, dict.fromkeys(ids, NOT_COMPARED))
     posts = identifiability(posterior, spec).posts

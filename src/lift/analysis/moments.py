@@ -105,9 +105,14 @@ def amplitude_moments(posterior: Posterior, spec: ModelSpec) -> AmplitudeMoments
     Raises
     ------
     RunError
-        If the run does not store an attribute that its model groups posts by, or its engine does
-        not pool posts.
+        If the run does not store an attribute that its model groups posts by, its engine does
+        not pool posts, or its amplitudes are positive only.
     """
+    if "typical_amplitude" in posterior.attrs:
+        raise RunError(
+            "this compares normal distributions of the amplitudes, and those of this run are "
+            "positive only; fit with response.positive_only = false"
+        )
     draws = posterior.draws
     amplitude = flat_draws(draws["amplitude"])
     membership = group_membership(posterior)

@@ -28,6 +28,7 @@ TEXT = ("influencer", "platform", "creator_type", "content", "sponsored")
 NUMBERS = ("views", "baseline")
 COLUMNS = ("post_id", *TEXT, *NUMBERS)
 BASELINE_DAYS = 28
+NO_MEAN = "positive amplitudes on the log scale: no mean exists, read the median"
 # A next post goes out at noon.
 POST_FRACTION = 0.5
 
@@ -44,7 +45,8 @@ class Prediction:
         One row per post: post, influencer, platform, creator_type, content, sponsored, views
         ("" or NaN = not given), baseline (downloads/day without it), n_days, mean, median, sd,
         lower, upper (incremental downloads), prob, prob_positive, relative_mean (of the baseline
-        over the same days), note.
+        over the same days), note. Mean, sd and relative_mean are NaN where amplitudes are positive
+        only and posts multiply downloads: the exponential of a log-normal number has no mean.
     """
 
     draws: xr.DataArray
@@ -86,11 +88,11 @@ def predict_next(
     per day that there would be without it, taken as known (on the linear scale the sum of ``f_t``
     in downloads), and ``f`` the response of a new post: its group means, its influencer, a
     deviation of its own from N(0, amplitude_sd) (a Student t of that sd where the model has heavy
-    tails), its views, and the kernel of its platform. What the run has not seen is drawn from its
-    prior given the hyperparameters, the same for all next posts that share it, and said in the
-    note: an influencer who is new or posted once, a level of an attribute, a platform's kernel. An
-    attribute that is not given adds no deviation, and views not given count as the reference views,
-    as in the fit.
+    tails; where amplitudes are positive only all of these are logs), its views, and the kernel of
+    its platform. What the run has not seen is drawn from its prior given the hyperparameters, the
+    same for all next posts that share it, and said in the note: an influencer who is new or posted
+    once, a level of an attribute, a platform's kernel. An attribute that is not given adds no
+    deviation, and views not given count as the reference views, as in the fit.
 
     Parameters
     ----------
@@ -128,26 +130,27 @@ def predict_next(
         scale = _scale(responses, fitted, row, notes)
         response = responses.response(scale, POST_FRACTION, amplitude * gain, gain)[:, :n_days]
         baseline = float(row["baseline"])
-        linear = is_linear(posterior)
-        gained = (
-            float(posterior.attrs["unit"]) * response if linear else baseline * np.expm1(response)
-        )
-        draws = gained.sum(axis=1)
+        draws = _gained(posterior, response, baseline).sum(axis=1)
         lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
+        mean, sd = np.nan, np.nan
+        if is_linear(posterior) or not spec.response.positive_only:
+            mean, sd = float(draws.mean()), float(draws.std(ddof=1))
+        else:
+            notes.append(NO_MEAN)
         columns.append(draws)
         rows.append(
             {
                 "post": row["post_id"],
                 **{name: row[name] for name in (*TEXT, *NUMBERS)},
                 "n_days": n_days,
-                "mean": float(draws.mean()),
+                "mean": mean,
                 "median": float(median),
-                "sd": float(draws.std(ddof=1)),
+                "sd": sd,
                 "lower": float(lower),
                 "upper": float(upper),
                 "prob": prob,
                 "prob_positive": float((draws > 0).mean()),
-                "relative_mean": float(draws.mean()) / (baseline * n_days),
+                "relative_mean": mean / (baseline * n_days),
                 "note": "; ".join(notes),
             }
         )
@@ -163,6 +166,14 @@ def predict_next(
         name="incremental_downloads",
     )
     return Prediction(array, pd.DataFrame(rows))
+
+
+def _gained(posterior: Posterior, response: FloatArray, baseline: float) -> FloatArray:
+    """Return the downloads that a response adds, infinite where they are beyond all numbers."""
+    if is_linear(posterior):
+        return float(posterior.attrs["unit"]) * response
+    with np.errstate(over="ignore"):
+        return np.asarray(baseline * np.expm1(response))
 
 
 def _checked(posterior: Posterior, posts: pd.DataFrame) -> pd.DataFrame:
@@ -239,7 +250,8 @@ def _amplitude(fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:
         elif fitted.seen(attribute) and level not in fitted.seen(attribute):
             out += spec.group_sd * fitted.normals("group", label)
             notes.append(f"{attribute} {level!r} is new: its deviation is drawn from the prior")
-    return out + _influencer(fitted, str(row["influencer"]), notes)
+    out = out + _influencer(fitted, str(row["influencer"]), notes)
+    return spec.typical_amplitude * np.exp(out) if spec.positive_only else out
 
 
 def _influencer(fitted: _Fitted, name: str, notes: list[str]) -> FloatArray:

@@ -1,4 +1,4 @@
-"""The engine that a model calls for: exact where it reaches, Gibbs where it does not."""
+"""The engine that a model calls for: exact where it reaches, else Gibbs, else PyMC."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from lift.data.campaign import Campaign
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.exact import fit_exact
 from lift.engines.importance import BAD_K
-from lift.engines.limits import beyond, require
+from lift.engines.limits import INSTEAD, beyond, require
 from lift.engines.registry import engine_named
 from lift.model.design import build_design
 from lift.model.posterior import Posterior
@@ -22,11 +22,12 @@ def fit_automatic(
     settings: SampleSettings,
     progress: Progress | None = None,
 ) -> Posterior:
-    """Return the posterior by the exact engine, or by the Gibbs engine where it must be.
+    """Return the posterior by the exact engine, or by another where it must be.
 
-    The Gibbs engine is taken where the model has scale variables, and where the weights of the
-    exact engine must not be trusted: their Pareto k is above 0.7 or cannot be computed. Where the
-    Gibbs engine cannot fit the model either, the exact engine's draws come back with their k.
+    Where the model is beyond the exact engine the first of ``INSTEAD`` is taken that fits it: Gibbs
+    for scale variables, PyMC for amplitudes that are positive only. The Gibbs engine is also taken
+    where the weights of the exact engine must not be trusted: their Pareto k is above 0.7 or cannot
+    be computed. Where it cannot fit the model, the exact engine's draws come back with their k.
 
     Parameters
     ----------
@@ -52,8 +53,10 @@ def fit_automatic(
     design = build_design(campaign, spec)
     asked = beyond("exact", design)
     if asked:
-        require("gibbs", design)
-        fitted = engine_named("gibbs")(campaign, spec, settings, progress)
+        able = [name for name in INSTEAD if not beyond(name, design)]
+        if not able:
+            require("gibbs", design)
+        fitted = engine_named(able[0])(campaign, spec, settings, progress)
         return fitted.with_stats({REASON: f"the model asks for {', '.join(asked)}"})
     weighted = fit_exact(campaign, spec, settings, progress)
     k = float(weighted.sample_stats["pareto_k"])

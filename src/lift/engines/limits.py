@@ -5,13 +5,16 @@ from __future__ import annotations
 from lift.errors import EngineError
 from lift.model.design import Design
 
+INSTEAD = ("exact", "gibbs", "pymc")
+"""Engines that a refusal may name, the one to be preferred first."""
+
 
 def beyond(engine: str, design: Design) -> list[str]:
     """Return what a model asks for that an engine does not do.
 
     Parameters
     ----------
-    engine : "exact" or "gibbs"
+    engine : "exact", "gibbs", "pymc" or "statsmodels"
     design : Design
 
     Returns
@@ -19,16 +22,19 @@ def beyond(engine: str, design: Design) -> list[str]:
     list of str
         Keys of the specification with their values; empty where the engine does it all.
     """
-    if engine == "exact":
-        return [*mixtures(design), *design.shared]
-    if design.likelihood != "negative_binomial":
-        return list(design.shared)
-    beside = {
-        'baseline.noise = "student_t"': design.noise == "student_t",
-        f'baseline.control_prior = "{design.selection.prior}"': design.selection.prior != "ridge",
+    lacks = {
+        "exact": [*mixtures(design), *shapes(design)],
+        "gibbs": [*_of_counts(design), *shapes(design)],
+        "pymc": [*mixtures(design), *_states(design)],
+        "statsmodels": [
+            *_counts(design),
+            *mixtures(design),
+            *_states(design),
+            *_displacement(design),
+            *shapes(design),
+        ],
     }
-    asked = [f"{setting} of counts" for setting, on in beside.items() if on]
-    return [*asked, *design.shared]
+    return [*lacks[engine], *design.shared]
 
 
 def mixtures(design: Design) -> list[str]:
@@ -42,18 +48,51 @@ def mixtures(design: Design) -> list[str]:
     return [setting for setting, on in asked.items() if on]
 
 
+def shapes(design: Design) -> list[str]:
+    """Return the settings after which coefficients are no longer normal given the rest."""
+    positive = design.typical_amplitude is not None
+    return ["response.positive_only = true"] if positive else []
+
+
+def _counts(design: Design) -> list[str]:
+    counts = design.likelihood == "negative_binomial"
+    return ['counts (likelihood = "negative_binomial")'] if counts else []
+
+
+def _of_counts(design: Design) -> list[str]:
+    """Return the settings that go with a lognormal likelihood only."""
+    if design.likelihood != "negative_binomial":
+        return []
+    beside = {
+        'baseline.noise = "student_t"': design.noise == "student_t",
+        f'baseline.control_prior = "{design.selection.prior}"': design.selection.prior != "ridge",
+    }
+    return [f"{setting} of counts" for setting, on in beside.items() if on]
+
+
+def _states(design: Design) -> list[str]:
+    """Return what is beside a local level and a Weibull kernel; a free kernel is a state."""
+    other = design.kernel not in ("weibull", "free")
+    kernel = [f'kernel = "{design.kernel}"'] if other else []
+    return [*([design.beyond_level] if design.beyond_level else []), *kernel]
+
+
+def _displacement(design: Design) -> list[str]:
+    return ["response.displacement = true"] if design.position("displacement") >= 0 else []
+
+
 def require(engine: str, design: Design) -> None:
     """Check that an engine can fit a model.
 
     Parameters
     ----------
-    engine : "exact" or "gibbs"
+    engine : "exact", "gibbs", "pymc" or "statsmodels"
     design : Design
 
     Raises
     ------
     EngineError
-        Naming all that it does not do, and the engine that does.
+        Naming all that it does not do, and an engine that does it.
     """
     found = beyond(engine, design)
     if not found:
@@ -63,7 +102,7 @@ def require(engine: str, design: Design) -> None:
             f"a fit of one market does not do {', '.join(design.shared)}; fit the markets together "
             "with `lift markets` (analyse_markets), or leave it out"
         )
-    able = [name for name in ("exact", "gibbs") if name != engine and not beyond(name, design)]
+    able = [name for name in INSTEAD if name != engine and not beyond(name, design)]
     advice = (
         f'use engine = "{able[0]}", which does'
         if able

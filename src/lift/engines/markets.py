@@ -12,7 +12,7 @@ from lift.data.campaign import Campaign
 from lift.engines._markets import market_points
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.exact import LAYOUT, POINTS_PER_TASK
-from lift.engines.limits import mixtures
+from lift.engines.limits import mixtures, shapes
 from lift.engines.sampling import EMPTY, sample
 from lift.errors import EngineError
 from lift.model.design import Design
@@ -203,10 +203,10 @@ def fit_markets(
         If the specification asks for something a joint model does not do.
     """
     design = build_markets(campaign, spec)
-    if asked := mixtures(design.designs[0]):
+    if asked := [*mixtures(design.designs[0]), *shapes(design.designs[0])]:
         raise EngineError(
             f"a joint model of markets does not do {', '.join(asked)}; leave it out, or fit each "
-            'market by itself with engine = "gibbs"'
+            "market by itself, by the engine that does it"
         )
     draws = sample(pack_markets(design, settings.workers), settings, progress)
     common = spec.markets or MarketsSpec()

@@ -249,7 +249,8 @@ def _pymc(model: pm.Model, settings: SampleSettings, seed: int, chains: _Chains)
 
 def _wanted(model: pm.Model) -> list[str]:
     """Return the variables that a posterior is made of."""
-    free = [v.name for v in model.free_RVs if v.name not in ("level_z", "early_response")]
+    made_of = ("level_z", "early_response", "log_early_response")
+    free = [v.name for v in model.free_RVs if v.name not in made_of]
     return [*free, *(["amplitude"] if "amplitude" in model.named_vars else [])]
 
 
@@ -272,7 +273,8 @@ def _coefficients(design: Design, draws: xr.Dataset) -> FloatArray:
     parts = [_values(draws, coefficient_name(block)) for block in design.blocks]
     if design.posts.ids:
         posts, means = design.posts, _values(draws, "group_mean")
-        own = _values(draws, "amplitude") - means @ posts.membership.T
+        own, typical = _values(draws, "amplitude"), design.typical_amplitude
+        own = (own if typical is None else np.log(own / typical)) - means @ posts.membership.T
         parts += [own, means]
         if posts.influencers:
             people = _values(draws, "influencer_effect")

@@ -14,7 +14,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
-from lift.engines.limits import mixtures
+from lift.engines.limits import require
 from lift.engines.pymc_level import latent_level_counts, marginal_level
 from lift.engines.pymc_scale import (
     LEAST_SHARE,
@@ -22,8 +22,8 @@ from lift.engines.pymc_scale import (
     ScaledNormal,
     early_days,
     guesses,
+    positive,
 )
-from lift.errors import EngineError
 from lift.model.baseline import Block, weekday_contrasts
 from lift.model.design import Design, PostDesign
 from lift.model.hyper import Hyper
@@ -57,22 +57,9 @@ def build_model(design: Design) -> pm.Model:
     Raises
     ------
     EngineError
-        If the design has scale variables, a state beside the level or a kernel that is not
-        Weibull.
+        If the design asks for what this engine does not do, see :mod:`lift.engines.limits`.
     """
-    if asked := mixtures(design):
-        raise EngineError(
-            f"the PyMC model has normal distributions, found {', '.join(asked)}; "
-            'use engine = "gibbs", or switch it off'
-        )
-    others = [*([design.beyond_level] if design.beyond_level else []), *design.shared]
-    if design.kernel not in ("weibull", "free"):
-        others.append(f'kernel = "{design.kernel}"')
-    if others:
-        raise EngineError(
-            "the PyMC model has a local level, no other state and a Weibull kernel, "
-            f'found {", ".join(others)}; use engine = "exact", or switch it off'
-        )
+    require("pymc", design)
     with pm.Model(coords=_coords(design)) as model:
         noise_sd = _prior(design, "noise_sd")
         level_sd = _prior(design, "level_sd")
@@ -179,13 +166,14 @@ def _responses(design: Design) -> Tensor:
 def _impulses(design: Design, posts: PostDesign, gain: Tensor, early: Tensor) -> Tensor:
     """Return the impulses of the posts: gain times amplitude.
 
-    An amplitude is group means, the influencer's deviation and the post's own. What is sampled is
-    the response of the first days, since that is what the data tell of: impulse and amplitude that
-    it stands for move with the kernel and the elasticity in views.
+    An amplitude is group means, the influencer's deviation and the post's own; where amplitudes
+    are positive only these are logs. What is sampled is the response of the first days (or its
+    log), since that is what the data tell of: impulse and amplitude that it stands for move with
+    the kernel and the elasticity in views.
     """
     group_mean = pm.Normal("group_mean", 0.0, posts.group_sd, dims="group")
     mean = posts.membership @ group_mean
-    guess = guesses(design)
+    guess, typical = guesses(design), design.typical_amplitude
     if (sd := _prior(design, "influencer_sd")) is not None:
         scaled = ScaledNormal(guess.influencer, guess.influencer_error)
         effect = pm.Normal(
@@ -193,9 +181,21 @@ def _impulses(design: Design, posts: PostDesign, gain: Tensor, early: Tensor) ->
         )
         people = np.equal.outer(posts.influencer, np.arange(len(posts.influencers)))
         mean = mean + people.astype(np.float64) @ effect
-    scaled = ScaledNormal(guess.early, guess.early_error)
     sd = _prior(design, "amplitude_sd")
     scale = gain * early
+    if typical is not None:
+        scaled = ScaledNormal(*positive(guess.early, guess.early_error))
+        log_response = pm.Normal(
+            "log_early_response",
+            pt.log(typical * scale) + mean,
+            sd,
+            dims="post",
+            default_transform=scaled,
+        )
+        impulse = pm.Deterministic("impulse", pt.exp(log_response) / early, dims="post")
+        pm.Deterministic("amplitude", impulse / gain, dims="post")
+        return impulse
+    scaled = ScaledNormal(guess.early, guess.early_error)
     response = pm.Normal(
         "early_response", scale * mean, scale * sd, dims="post", default_transform=scaled
     )

@@ -120,6 +120,7 @@ class Guesses:
     early, early_error : ndarray, shape (posts,)
         Of the response to each post on its :func:`early_days`, log-lift-days.
     influencer, influencer_error : ndarray, shape (influencers,)
+        Of their deviations; in logs where amplitudes are positive only.
     """
 
     control: FloatArray
@@ -191,6 +192,26 @@ def guesses(design: Design) -> Guesses:
     return Guesses(best.estimate[controls], best.error[controls], *early, *people)
 
 
+def positive(estimate: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return what an estimate says of the log of something that is positive, and its error.
+
+    With a flat prior on the log the density of ``u = log x`` is ``exp(u) N(e^u; estimate, error)``.
+    It is highest at ``x = (estimate + sqrt(estimate^2 + 4 error^2)) / 2``: the estimate where that
+    is many errors, below one error where the estimate is below zero. The error of the log there is
+    ``error / x``.
+
+    Parameters
+    ----------
+    estimate, error : ndarray
+
+    Returns
+    -------
+    log_estimate, log_error : ndarray
+    """
+    size = 0.5 * (estimate + np.hypot(estimate, 2.0 * error))
+    return np.log(size), error / size
+
+
 def early_days(design: Design) -> NDArray[np.bool_]:
     """Return the days of each response that the data tell of, shape (posts, window_days).
 
@@ -246,9 +267,14 @@ def _waves(columns: FloatArray) -> FloatArray:
 def _influencers(
     design: Design, impulse: FloatArray, error: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return how far the posts of each influencer lie from all, and the error of that."""
+    """Return how far the posts of each influencer lie from all, and the error of that.
+
+    In logs where amplitudes are positive only.
+    """
     gain = _gain(design)
     amplitude, error = impulse / gain, error / gain
+    if design.typical_amplitude is not None:
+        amplitude, error = positive(amplitude, error)
     estimates, errors = [], []
     for i in range(len(design.posts.influencers)):
         own = design.posts.influencer == i

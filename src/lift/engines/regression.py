@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.engines.limits import mixtures
 from lift.errors import EngineError
 from lift.model.baseline import Block
 from lift.model.design import Design
@@ -51,39 +50,6 @@ def unpooled(design: Design) -> Design:
     )
     hypers = tuple(design.hypers[i] for i in kept)
     return replace(design, posts=posts, hypers=hypers, mix=design.mix[np.ix_(kept, kept)])
-
-
-def refuse_beyond(design: Design) -> None:
-    """Check that the engine can fit a model.
-
-    Raises
-    ------
-    EngineError
-        Naming what it does not do, and the engine that does.
-    """
-    if design.likelihood == "negative_binomial":
-        raise EngineError(
-            "the engine 'statsmodels' fits Gaussian noise, found counts (likelihood "
-            'negative_binomial); use engine = "exact"'
-        )
-    if asked := mixtures(design):
-        raise EngineError(
-            f"the engine 'statsmodels' fits normal noise and steps, found {', '.join(asked)}; "
-            'use engine = "gibbs"'
-        )
-    if design.position("displacement") >= 0:
-        raise EngineError(
-            "the engine 'statsmodels' does not do response.displacement = true; use "
-            'engine = "exact"'
-        )
-    others = [*([design.beyond_level] if design.beyond_level else []), *design.shared]
-    if design.kernel not in ("weibull", "free"):
-        others.append(f'kernel = "{design.kernel}"')
-    if others:
-        raise EngineError(
-            "the engine 'statsmodels' fits a local level and a Weibull kernel, found "
-            f'{", ".join(others)}; use engine = "exact", or switch it off'
-        )
 
 
 def independent(design: Design) -> tuple[Design, list[str]]:

@@ -29,11 +29,11 @@ from threadpoolctl import threadpool_limits
 
 from lift.data.campaign import Campaign
 from lift.engines.base import Progress, SampleSettings
+from lift.engines.limits import require
 from lift.engines.regression import (
     IN_POSTERIOR,
     columns_at,
     independent,
-    refuse_beyond,
     refuse_inseparable,
     unpooled,
 )
@@ -113,7 +113,7 @@ def fit_statsmodels(
         no maximum is found.
     """
     whole = build_design(campaign, spec)
-    refuse_beyond(whole)
+    require("statsmodels", whole)
     design, left_out = independent(unpooled(whole))
     refuse_inseparable(design, _start(design))
     tell = progress or (lambda *_: None)

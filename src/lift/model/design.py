@@ -110,6 +110,8 @@ class Design:
         Posts' own deviations have Student t tails.
     selection : Selection
         How control coefficients are shrunk or selected.
+    typical_amplitude : float or None
+        What log-normal amplitudes are multiples of (log-lift-days); None where they are normal.
     shared : tuple of str
         Settings that only a joint fit of several markets does.
     """
@@ -135,6 +137,7 @@ class Design:
     level_shifts: bool = False
     heavy_tails: bool = False
     selection: Selection = RIDGE
+    typical_amplitude: float | None = None
     shared: tuple[str, ...] = ()
 
     @property
@@ -233,6 +236,7 @@ def build_design(campaign: Campaign, spec: ModelSpec, posts: PostDesign | None =
         selection=Selection(
             spec.baseline.control_prior, spec.baseline.controls_expected, spec.baseline.slab_sd
         ),
+        typical_amplitude=spec.response.typical_amplitude if spec.response.positive_only else None,
         shared=() if spec.markets is None else spec.markets.described(),
     )
 

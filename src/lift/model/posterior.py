@@ -19,7 +19,7 @@ from lift.model.baseline import weekday_contrasts
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.markets_spec import MARKET_SCALARS
-from lift.model.predictor import common_shares
+from lift.model.predictor import common_shares, post_amplitudes
 from lift.model.spec import ModelSpec
 from lift.model.states import STATE_SCALARS
 
@@ -43,7 +43,8 @@ class Posterior:
         Groups ``posterior`` (dims chain, draw and more), ``sample_stats`` (diagnostics of the
         engine in its attributes), ``observed_data`` (downloads by date, NaN = not observed) and
         ``constant_data`` (attributes of the posts; "" or NaN = not given). Root attributes name
-        campaign, market, time zone, engine, seed, horizon and window. Where users are estimated:
+        campaign, market, time zone, engine, seed, horizon and window, and ``typical_amplitude``
+        where amplitudes are log-normal multiples of it. Where users are estimated:
         ``cohorts`` (installs and active users by install date), and ``users/day_N``, each a whole
         posterior of the same model fitted to the users active N days after their install.
     """
@@ -282,18 +283,13 @@ def assemble(
         means = coefficients[..., n_fixed + n_posts :]
         n_groups = len(posts.groups)
         share = 1.0 if posts.share is None else common_shares(design, hyper)
-        amplitude = own + share * (means[..., :n_groups] @ posts.membership.T)
+        amplitude = post_amplitudes(design, own, means, share)
         if n_groups:
             data["group_mean"] = ((*dims, "group"), means[..., :n_groups])
             coords["group"] = list(posts.groups)
         if posts.influencers:
-            people = means[..., n_groups:]
-            data["influencer_effect"] = ((*dims, "influencer"), people)
+            data["influencer_effect"] = ((*dims, "influencer"), means[..., n_groups:])
             coords["influencer"] = list(posts.influencers)
-            has = posts.influencer >= 0
-            theirs = np.zeros_like(amplitude)
-            theirs[..., has] = people[..., posts.influencer[has]]
-            amplitude += share * theirs
         data["amplitude"] = ((*dims, "post"), amplitude)
         data["impulse"] = ((*dims, "post"), amplitude * _gain(design, hyper))
         coords["post"] = list(posts.ids)
@@ -313,6 +309,8 @@ def assemble(
         "unit": design.unit,
         **attrs,
     }
+    if design.typical_amplitude is not None:
+        root["typical_amplitude"] = design.typical_amplitude
     return Posterior(
         xr.DataTree.from_dict(
             {

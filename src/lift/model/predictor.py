@@ -64,6 +64,39 @@ def design_matrix(design: Design, values: FloatArray) -> tuple[FloatArray, Float
     return np.column_stack(columns), np.concatenate(sds)
 
 
+def post_amplitudes(
+    design: Design, own: FloatArray, means: FloatArray, share: FloatArray | float = 1.0
+) -> FloatArray:
+    """Return the amplitudes of the posts.
+
+    Parameters
+    ----------
+    design : Design
+    own : ndarray, shape (..., J)
+        Posts' own deviations.
+    means : ndarray, shape (..., G + I)
+        Group means, then influencers.
+    share : ndarray, shape (..., J), or float
+        Part of what a post does in all markets that it does in this one.
+
+    Returns
+    -------
+    ndarray, shape (..., J), log-lift-days
+        The sum of all three; where amplitudes are positive only their typical value times its
+        exponential.
+    """
+    posts, n_groups = design.posts, len(design.posts.groups)
+    total = own + share * (means[..., :n_groups] @ posts.membership.T)
+    if posts.influencers:
+        has = posts.influencer >= 0
+        theirs = np.zeros_like(total)
+        theirs[..., has] = means[..., n_groups + posts.influencer[has]]
+        total += share * theirs
+    if design.typical_amplitude is None:
+        return np.asarray(total)
+    return np.asarray(design.typical_amplitude * np.exp(total))
+
+
 def common_shares(design: Design, hyper: FloatArray) -> FloatArray:
     """Return the part of what posts do in all markets that they do in this one.
 

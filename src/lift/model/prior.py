@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lift.errors import EngineError
 from lift.model.design import Design
 from lift.model.hyper import natural
-from lift.model.predictor import design_matrix
+from lift.model.predictor import design_matrix, post_amplitudes
 from lift.model.scales import Scales, draw_scales, scaled_sds
 from lift.model.state_paths import autoregression, draw_states
 
@@ -75,17 +75,20 @@ def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> 
     moved = draw_states(design, values, rng)
     posts = design.posts
     n_fixed, n_posts = design.fixed.shape[1], len(posts.ids)
-    means = coefficients[n_fixed + n_posts :]
-    n_groups = len(posts.groups)
-    amplitude = coefficients[n_fixed : n_fixed + n_posts] + posts.membership @ means[:n_groups]
-    has = posts.influencer >= 0
-    amplitude[has] += means[n_groups + posts.influencer[has]]
+    own, means = coefficients[n_fixed : n_fixed + n_posts], coefficients[n_fixed + n_posts :]
+    amplitude = post_amplitudes(design, own, means)
+    log_lift = columns[:, n_fixed : n_fixed + n_posts] * amplitude
+    # of normal amplitudes everything is one product of columns and coefficients
+    if design.typical_amplitude is None:
+        predicted = columns @ coefficients
+    else:
+        predicted = columns[:, :n_fixed] @ coefficients[:n_fixed] + log_lift.sum(axis=1)
     return PriorDraw(
         values=values,
         coefficients=coefficients,
         amplitude=amplitude,
-        log_lift=columns[:, n_fixed : n_fixed + n_posts] * amplitude,
-        log_mean=np.cumsum(steps) + columns @ coefficients + moved,
+        log_lift=log_lift,
+        log_mean=np.cumsum(steps) + predicted + moved,
         scales=scales,
     )
 

@@ -66,6 +66,12 @@ def test_the_effective_sample_size_is_judged(ess: float, wanted: str) -> None:
     assert level(made({"ess": ess}), "Effective sample size") == wanted
 
 
+def test_positive_amplitudes_are_warned_of() -> None:
+    found = made(attrs={"typical_amplitude": 0.3})
+    assert level(found, "Positive amplitudes") == "REVIEW"
+    assert "Positive amplitudes" not in {finding.check for finding in findings(made())}
+
+
 def test_an_engine_without_weights_has_no_such_checks() -> None:
     checks = [finding.check for finding in findings(made())]
     assert checks == ["R-hat", "Bulk ESS", "Tail ESS"]

@@ -54,6 +54,12 @@ def posterior(**changes: object) -> Posterior:
     return hand_made(**(given | changes))  # type: ignore[arg-type]
 
 
+def test_levels_of_positive_amplitudes_are_medians() -> None:
+    logs = level_draws(posterior(), "platform").to_numpy()
+    found = level_draws(posterior(attrs={"typical_amplitude": 0.4}), "platform").to_numpy()
+    np.testing.assert_allclose(found, 0.4 * np.exp(logs))
+
+
 def test_attributes_and_reference_views() -> None:
     assert attributes(posterior()) == {"platform": ["a", "b"], "creator_type": ["human", "virtual"]}
     assert reference_views(posterior()) == pytest.approx(1e5)

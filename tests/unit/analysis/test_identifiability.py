@@ -36,6 +36,21 @@ TWO_LEVELS = {"platform": ["a", "a", "b", "b"], "influencer": ["x", "y", "x", "z
 LABELS = ["all", "platform=a", "platform=b"]
 
 
+def test_positive_amplitudes_have_no_normal_prior_to_compare_with() -> None:
+    draws = stream(2, "tests", "positive").normal(size=(40, 2))
+    posterior = hand_made(
+        np.exp(draws),
+        [20, 30],
+        np.full(80, 100.0),
+        draws={"group_mean": ("group", draws[:, :1]), "amplitude_sd": (None, 0.5)},
+        coords={"group": ["all"]},
+        attrs={"typical_amplitude": 0.3},
+    )
+    with pytest.raises(RunError, match="positive only"):
+        identifiability(posterior, SPEC)
+    assert noted_effects(posterior, SPEC).table()["note"].str.contains("no interval can").all()
+
+
 def gaussian(
     information: FloatArray,
     *,

@@ -93,6 +93,21 @@ def test_a_new_post_scatters_like_the_posts_of_the_model() -> None:
     assert ((draws > low) & (draws < high)).mean() == pytest.approx(0.6827, abs=0.04)
 
 
+def test_positive_amplitudes_are_multiples_of_the_typical_one() -> None:
+    spec = SPEC.model_copy(update={"response": ResponseSpec(positive_only=True)})
+    posts = pd.DataFrame(
+        {"influencer": ["ann", "bob"], "platform": ["a", "b"], "views": [4e5, 1e5]}
+    )
+    found = predict_next(posterior(), spec, posts, seed=1).table
+    assert found["note"].str.contains("no mean exists").all()
+    assert found[["mean", "sd", "relative_mean"]].isna().all(axis=None)
+    first = written_out(0.3 * np.exp(0.3 + 0.1 + 0.2) * 2.0, 0.4, 1000.0)[0]
+    second = written_out(0.3 * np.exp(0.3 - 0.1 - 0.2), 0.6, 1000.0)[0]
+    assert found["median"].tolist() == pytest.approx([first, second], abs=1e-6)
+    draws = predict_next(posterior(own_sd=3.0), spec, posts, seed=1).draws
+    assert (draws > 0.0).all()
+
+
 def test_heavy_tails_make_a_viral_post_less_rare() -> None:
     posts = pd.DataFrame({"influencer": ["ann"], "platform": ["a"], "views": [1e5]})
     spec = SPEC.model_copy(update={"response": ResponseSpec(heavy_tails=True)})

@@ -14,7 +14,7 @@ from lift.analysis.diagnostics import Finding, findings
 from lift.data.campaign import Campaign
 from lift.engines import automatic
 from lift.engines.automatic import fit_automatic
-from lift.engines.base import Progress, SampleSettings
+from lift.engines.base import Engine, Progress, SampleSettings
 from lift.engines.exact import fit_exact
 from lift.engines.gibbs import fit_gibbs
 from lift.engines.registry import engine_named
@@ -57,6 +57,21 @@ def test_the_gibbs_engine_is_taken_where_the_model_has_scale_variables() -> None
     (finding,) = said(mine)
     assert finding.level == "PASS"
     assert finding.text.startswith("draws of engine 'gibbs', since the model asks for baseline.noi")
+
+
+def test_the_pymc_engine_is_taken_for_what_no_other_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def named(name: str) -> Engine:
+        asked.append(name)
+        return fit_exact
+
+    monkeypatch.setattr(automatic, "engine_named", named)
+    monkeypatch.setattr("lift.engines.exact.require", lambda *_: None)
+    spec = ModelSpec.model_validate({"response": {"positive_only": True}})
+    (finding,) = said(fit_automatic(campaign(), spec, SETTINGS))
+    assert asked == ["pymc"]
+    assert finding.text.endswith("since the model asks for response.positive_only = true")
 
 
 def test_a_model_that_no_engine_fits_is_refused() -> None:

@@ -12,9 +12,7 @@ from small_campaigns import campaign, daily_downloads, points, rich_posts
 from lift.data.campaign import Campaign
 from lift.engines.limits import require
 from lift.engines.markets import market_coefficients, pack_markets
-from lift.engines.pymc_model import build_model
 from lift.engines.reference import moments
-from lift.engines.regression import refuse_beyond
 from lift.engines.sampling import EMPTY
 from lift.errors import EngineError
 from lift.model.design import build_design
@@ -216,12 +214,9 @@ def test_a_market_alone_has_nothing_in_common_with_others() -> None:
     spec = ModelSpec.model_validate({"markets": {"shared_level": True, "spill_over": True}})
     design = build_design(markets_campaign().market("IT"), spec)
     words = r"markets\.shared_level = true, markets\.spill_over = true; fit the markets together"
-    for engine in ("exact", "gibbs"):
+    for engine in ("exact", "gibbs", "pymc", "statsmodels"):
         with pytest.raises(EngineError, match=words):
             require(engine, design)
-    for refuse in (refuse_beyond, build_model):
-        with pytest.raises(EngineError, match=r"markets\.spill_over = true"):
-            refuse(design)
 
 
 def test_hyperparameters_of_markets_and_of_posts_are_told_apart() -> None:

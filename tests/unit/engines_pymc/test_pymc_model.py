@@ -9,13 +9,13 @@ import pymc as pm
 import pytest
 from pymc.model_graph import ModelGraph
 from pytensor.graph.traversal import ancestors
-from scipy import integrate, stats
+from scipy import integrate, optimize, stats
 from small_campaigns import campaign
 
 from lift.data.campaign import Campaign
 from lift.engines.pymc_level import cosine_waves, one_variance, sine_waves
 from lift.engines.pymc_model import build_model
-from lift.engines.pymc_scale import ExponentialScore
+from lift.engines.pymc_scale import ExponentialScore, positive
 from lift.engines.reference import moments
 from lift.errors import EngineError
 from lift.model.design import Design, build_design
@@ -142,6 +142,44 @@ def test_the_likelihood_is_that_of_the_reference(lognormal: Design, seed: int) -
     seen = lognormal.outcome[lognormal.observed]
     expected = stats.multivariate_normal(mean, covariance).logpdf(seen)
     assert log_density(model, "log_downloads", point) == pytest.approx(expected, rel=1e-9)
+
+
+def test_positive_amplitudes_are_log_normal(lognormal_campaign: Campaign) -> None:
+    response = ResponseSpec(positive_only=True, typical_amplitude=0.4, displacement=True)
+    design = build_design(lognormal_campaign, ModelSpec(response=response))
+    model = build_model(design)
+    point = point_of(model, 12)
+    amplitude = np.exp(point["log_early_response"]) / early_scale(design, point)
+    typical = 0.4 * np.exp(expected_amplitude(design, point))
+    law = stats.lognorm(s=point["amplitude_sd"], scale=typical)
+    # the density of the log of the amplitude
+    expected = (law.logpdf(amplitude) + np.log(amplitude)).sum()
+    found = log_density(model, "log_early_response", point)
+    assert found == pytest.approx(expected, rel=1e-9)
+    z = coordinates(hyperparameters(design, point)[None], design.hypers, design.mix)[0]
+    covariance, columns, _ = moments(design, z)
+    names = ("week_contrast", "holiday_effect", "control_effect")
+    baseline = np.concatenate([point[name] for name in names])
+    n, n_posts = len(baseline), len(amplitude)
+    assert {block.name for block in design.blocks} == {"week", "holiday", "control"}
+    mean = columns[:, :n] @ baseline + columns[:, n : n + n_posts] @ amplitude
+    expected = stats.multivariate_normal(mean, covariance).logpdf(design.outcome[design.observed])
+    assert log_density(model, "log_downloads", point) == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_an_estimate_says_of_a_log() -> None:
+    estimate, error = np.array([-3.0, -0.2, 0.0, 0.4, 5.0]), np.array([1.0, 0.2, 0.5, 0.3, 0.1])
+    log_estimate, log_error = positive(estimate, error)
+    for mean, sd, at, spread in zip(estimate, error, log_estimate, log_error, strict=True):
+        best = optimize.minimize_scalar(
+            lambda u, mean=mean, sd=sd: 0.5 * ((np.exp(u) - mean) / sd) ** 2 - u,
+            bounds=(-6.0, 3.0),
+            method="bounded",
+            options={"xatol": 1e-10},
+        )
+        assert at == pytest.approx(best.x, abs=1e-6)
+        assert spread == pytest.approx(sd / np.exp(at))
+    assert np.exp(log_estimate[-1]) == pytest.approx(5.0, rel=1e-3)
 
 
 def test_the_first_observed_day_need_not_be_the_first(lognormal_campaign: Campaign) -> None:
@@ -300,7 +338,7 @@ def test_dims_have_the_names_of_the_posterior(lognormal: Design) -> None:
 
 def test_a_state_beside_the_level_is_refused(lognormal_campaign: Campaign) -> None:
     spec = ModelSpec.model_validate({"baseline": {"trend": "damped"}})
-    with pytest.raises(EngineError, match=r'found trend = "damped"; use engine = "exact"'):
+    with pytest.raises(EngineError, match=r'does not do trend = "damped"; use engine = "exact"'):
         build_model(build_design(lognormal_campaign, spec))
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_campaigns import campaign
+from scipy import stats
+from small_campaigns import campaign, rich_campaign
 
 from lift.errors import EngineError
 from lift.model.design import build_design
@@ -23,3 +24,27 @@ def test_a_mean_that_no_count_can_have_is_refused() -> None:
     peak = np.where(np.arange(60) == 31, 60.0, drawn.log_mean)
     with pytest.raises(EngineError, match=r"at most 9e\+18 .* narrower priors"):
         draw_downloads(design, replace(drawn, log_mean=peak), np.random.default_rng(2))
+
+
+def test_positive_amplitudes_are_log_normal() -> None:
+    response = {"positive_only": True, "typical_amplitude": 0.5, "group_by": ["platform"]}
+    design = build_design(rich_campaign(), ModelSpec.model_validate({"response": response}))
+    posts, at = design.posts, design.position("amplitude_sd")
+    rng = np.random.default_rng(3)
+    scores = []
+    for _ in range(300):
+        drawn = draw_prior(design, 7.0, rng)
+        n, n_groups = design.fixed.shape[1], len(posts.groups)
+        means = drawn.coefficients[n + len(posts.ids) :]
+        middle = posts.membership @ means[:n_groups]
+        for j, person in enumerate(posts.influencer):
+            middle[j] += means[n_groups + person] if person >= 0 else 0.0
+        law = stats.lognorm(s=drawn.values[at], scale=0.5 * np.exp(middle))
+        scores.append(law.cdf(drawn.amplitude))
+        together = drawn.log_lift.sum(axis=1)
+        fixed = design.fixed @ drawn.coefficients[:n]
+        level = drawn.log_mean - fixed - together
+        assert level[0] == pytest.approx(7.0)
+        assert np.abs(np.diff(level)).max() < 7.0 * drawn.values[design.position("level_sd")]
+    assert len(posts.influencers) == 2
+    assert stats.kstest(np.concatenate(scores), "uniform").pvalue > 0.01
