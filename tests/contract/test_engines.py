@@ -64,8 +64,8 @@ SUBJECTS = {
         },
     ),
 }
-# Cases that slow engines do by default, all on two campaigns, since each compiles a model.
-QUICK = {"rich", "single post", "single post again"}
+# Cases that slow engines do by default, all on one campaign, since each compiles a model.
+QUICK = {"single post", "single post again"}
 
 
 def each_engine(*cases: str, pooled: bool = False) -> pytest.MarkDecorator:

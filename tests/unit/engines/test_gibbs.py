@@ -133,28 +133,34 @@ def standard_errors_off(values: FloatArray, mean: float) -> float:
             "baseline": {"week": False, "noise": "student_t", "level_shifts": True},
             "response": {"heavy_tails": True},
         },
-        {
-            "likelihood": "lognormal",
-            "baseline": {
-                "noise": "student_t",
-                "level_shifts": True,
-                "trend": "damped",
-                "slope_rate": 20.0,
-                "slope_phi_shapes": (2.0, 2.0),
-                "week": False,
+        pytest.param(
+            {
+                "likelihood": "lognormal",
+                "baseline": {
+                    "noise": "student_t",
+                    "level_shifts": True,
+                    "trend": "damped",
+                    "slope_rate": 20.0,
+                    "slope_phi_shapes": (2.0, 2.0),
+                    "week": False,
+                },
             },
-        },
-        {
-            "likelihood": "lognormal",
-            "baseline": {
-                "noise": "ar1",
-                "control_prior": "spike_slab",
-                "slab_sd": 0.05,
-                "evolving_controls": ["series_1"],
-                "control_step_rate": 20.0,
-                "week": False,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {
+                "likelihood": "lognormal",
+                "baseline": {
+                    "noise": "ar1",
+                    "control_prior": "spike_slab",
+                    "slab_sd": 0.05,
+                    "evolving_controls": ["series_1"],
+                    "control_step_rate": 20.0,
+                    "week": False,
+                },
             },
-        },
+            marks=pytest.mark.slow,
+        ),
         {
             "likelihood": "negative_binomial",
             "baseline": {
