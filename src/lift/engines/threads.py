@@ -1,7 +1,13 @@
-"""One thread for each linear solve: more are slower at these sizes and change the last digits."""
+"""Threads: one for each linear solve, all of them for points that do not depend on each other.
+
+More than one for a solve are slower at these sizes and change the last digits.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
@@ -20,3 +26,25 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     """Return a context in which NumPy's and SciPy's linear algebra uses one thread."""
     limits: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
     return limits
+
+
+def share_out(run: Callable[[slice], object], n: int, each: int, *, worth: bool = True) -> None:
+    """Call ``run`` for parts of ``n`` rows, on all processors.
+
+    Parameters
+    ----------
+    run : callable
+        Works on the rows of a slice, without the interpreter lock; it must write to these alone.
+    n : int
+    each : int
+        Rows in a part; what ``run`` does with a row must not depend on it.
+    worth : bool
+        Whether there is enough to do for threads to pay.
+    """
+    parts = [slice(begin, min(begin + each, n)) for begin in range(0, n, each)]
+    threads = min(os.cpu_count() or 1, len(parts)) if worth else 1
+    if threads < 2:
+        run(slice(0, n))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(run, parts))

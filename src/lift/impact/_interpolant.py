@@ -1,6 +1,8 @@
 """Compiled moments at Chebyshev nodes of the log variance ratios, and between them.
 
-The moments depend on the two variance ratios alone. Barycentric weights of a product of Chebyshev
+The moments depend on the two variance ratios alone. An axis is ``log(floor + ratio) / 2``: below
+the floor the moments hardly change, and without it they would be resolved there for nothing.
+Barycentric weights of a product of Chebyshev
 grids (Berrut & Trefethen 2004, doi:10.1137/S0036144502417715) turn those at the nodes into those at
 any point of the box.
 """
@@ -10,6 +12,7 @@ any point of the box.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,14 +28,17 @@ class Interpolant(NamedTuple):
     ----------
     table : ndarray, shape (entries, nodes)
         Packed moments at each node; without nodes there is no interpolant.
+    floors : ndarray, shape (axes,)
+        Variance ratios below which an axis is compressed.
     low, high : ndarray, shape (axes,)
-        The box of log ratios.
+        The box, on the axes.
     n_nodes : ndarray of int, shape (axes,)
     nodes, slopes : ndarray, shape (axes, largest n_nodes)
         Nodes on (-1, 1) and their barycentric weights.
     """
 
     table: Any
+    floors: Any
     low: Any
     high: Any
     n_nodes: Any
@@ -45,6 +51,7 @@ def no_interpolant(n_states: int) -> Interpolant:
     dim = min(n_states, 2)
     return Interpolant(
         table=np.empty((1, 0)),
+        floors=np.zeros(dim),
         low=np.zeros(dim),
         high=np.ones(dim),
         n_nodes=np.ones(dim, dtype=np.int64),
@@ -95,32 +102,31 @@ def unpack(packed, s, mean, cov):
 
 
 @compiled
-def moments_at_nodes(log_ratios, columns, observed, duration, m, table):
-    """Fill ``table[:, node]`` with packed moments at each node."""
+def moments_at_points(log_ratios, columns, observed, duration, m, out):
+    """Fill ``out[i]`` with packed moments at each point."""
     n, width = columns.shape
     v = np.empty((n, width))
     s = np.zeros((width, width))
     mean = np.zeros((m, width))
     cov = np.zeros((m, m))
-    packed = np.zeros(table.shape[0])
     for i in range(log_ratios.shape[0]):
         log_variance = moments(
             columns, observed, np.exp(2.0 * log_ratios[i]), duration, v, s, mean, cov
         )
-        pack(s, log_variance, mean, cov, packed)
-        table[:, i] = packed
+        pack(s, log_variance, mean, cov, out[i])
 
 
 @compiled
 def node_weights(at, grid, parts, out):
-    """Fill the weights of all nodes at a point; return whether it lies in the box."""
+    """Fill the weights of all nodes at log ratios; return whether they lie in the box."""
     total = 1
     out[0] = 1.0
     for axis in range(at.shape[0]):
         count = grid.n_nodes[axis]
         low = grid.low[axis]
         high = grid.high[axis]
-        x = (2.0 * at[axis] - low - high) / (high - low)
+        place = 0.5 * math.log(grid.floors[axis] + math.exp(2.0 * at[axis]))
+        x = (2.0 * place - low - high) / (high - low)
         if not -1.0 <= x <= 1.0:
             return False
         norm = 0.0
@@ -132,11 +138,12 @@ def node_weights(at, grid, parts, out):
                 break
             parts[i] = grid.slopes[axis, i] / gap
             norm += parts[i]
+        inverse = 1.0 / norm
         for i in range(count):
             if hit >= 0:
                 parts[i] = 1.0 if i == hit else 0.0
             else:
-                parts[i] /= norm
+                parts[i] *= inverse
         for i in range(total - 1, -1, -1):
             base = out[i]
             for k in range(count - 1, -1, -1):

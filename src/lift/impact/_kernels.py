@@ -24,6 +24,8 @@ from lift.engines._blas import dsyrk
 from lift.engines._compile import compiled
 
 LOG_2PI = math.log(2.0 * math.pi)
+# One logarithm is taken of the product of so many factors.
+LOGS_TOGETHER = 8
 
 
 @compiled
@@ -60,13 +62,20 @@ def filter_level(columns, observed, level_ratio, v, mean, cov):
 
 @compiled
 def filter_season(columns, observed, level_ratio, season_ratio, duration, v, mean, cov):
-    """Filter all columns by level and season, as ``filter_level`` does by the level."""
+    """Filter all columns by level and season, as ``filter_level`` does by the level.
+
+    The sum of all slots is carried along: a new effect is minus it plus noise, and the sum that
+    follows is minus the effect overwritten plus that noise.
+    """
     n, width = columns.shape
     m = cov.shape[0]
     mean[:] = 0.0
     cov[:] = 0.0
     for i in range(m):
         mean[i, 1 + i] = -1.0
+    sum_mean = np.zeros(width)
+    sum_mean[2 : 1 + m] = -1.0
+    sum_cov = np.zeros(m)
     gain = np.zeros(m)
     error = np.zeros(width)
     now = 1
@@ -74,15 +83,20 @@ def filter_season(columns, observed, level_ratio, season_ratio, duration, v, mea
     for t in range(n):
         row = v[t]
         if observed[t]:
+            sum_gain = 0.0
             for i in range(m):
                 gain[i] = cov[i, 0] + cov[i, now]
+                if i > 0:
+                    sum_gain += gain[i]
             total = 1.0 + gain[0] + gain[now]
-            scale = 1.0 / math.sqrt(total)
             inverse = 1.0 / total
+            scale = math.sqrt(inverse)
             for c in range(width):
                 miss = columns[t, c] - mean[0, c] - mean[now, c]
                 row[c] = miss * scale
                 error[c] = miss * inverse
+            for c in range(width):
+                sum_mean[c] += sum_gain * error[c]
             for i in range(m):
                 g = gain[i]
                 for c in range(width):
@@ -90,28 +104,31 @@ def filter_season(columns, observed, level_ratio, season_ratio, duration, v, mea
                 g *= inverse
                 for k in range(m):
                     cov[i, k] -= g * gain[k]
+            sum_gain *= inverse
+            for k in range(m):
+                sum_cov[k] -= sum_gain * gain[k]
             log_variance += math.log(total)
         else:
             row[:] = 0.0
         cov[0, 0] += level_ratio
         if (t + 1) % duration == 0:
             now = now + 1 if now + 1 < m else 1
-            error[:] = 0.0
-            gain[:] = 0.0
-            for i in range(1, m):
-                for c in range(width):
-                    error[c] -= mean[i, c]
-                for k in range(m):
-                    gain[k] -= cov[i, k]
             for c in range(width):
-                mean[now, c] = error[c]
+                old = mean[now, c]
+                mean[now, c] = -sum_mean[c]
+                sum_mean[c] = -old
             fresh = season_ratio
             for k in range(1, m):
-                fresh -= gain[k]
+                fresh += sum_cov[k]
+            with_fresh = sum_cov[now] + season_ratio
             for k in range(m):
-                cov[now, k] = gain[k]
-                cov[k, now] = gain[k]
+                old = cov[now, k]
+                cov[now, k] = -sum_cov[k]
+                sum_cov[k] = -old
+            for k in range(m):
+                cov[k, now] = cov[now, k]
             cov[now, now] = fresh
+            sum_cov[now] = with_fresh
     return log_variance
 
 
@@ -139,6 +156,7 @@ def moments(columns, observed, ratios, duration, v, s, mean, cov):
 def cholesky(a, size):
     """Replace the lower triangle by its Cholesky factor; return half its log determinant or NaN."""
     half = 0.0
+    product = 1.0
     for i in range(size):
         for k in range(i + 1):
             total = a[i, k]
@@ -148,25 +166,24 @@ def cholesky(a, size):
                 if not total > 0.0:
                     return np.nan
                 a[i, i] = math.sqrt(total)
-                half += 0.5 * math.log(total)
+                product *= a[i, i]
             else:
                 a[i, k] = total / a[k, k]
-    return half
+        if i % LOGS_TOGETHER == LOGS_TOGETHER - 1:
+            half += math.log(product)
+            product = 1.0
+    return half + math.log(product)
 
 
 @compiled
-def collapse(s, m, used, n_used, precision, variance, start_var, a, b):
-    """Return the log likelihood of one set of controls, all coefficients integrated out.
+def factor(s, m, used, n_used, precision, variance, start_var, a, b):
+    """Return the log likelihood of one set of controls but for what its prior brings.
 
     The first ``n_used`` entries of ``used`` are the controls in the model. The part that is common
-    to all sets, ``n log(2 pi)`` and the innovation variances, is left out. Leaves the Cholesky
+    to all sets, ``n log(2 pi)`` and the innovation variances, is left out too. Leaves the Cholesky
     factor L of the scaled posterior precision in ``a`` and L^-1 S_wy in ``b``.
     """
     q = m + n_used
-    for i in range(n_used):
-        for k in range(i + 1):
-            a[i, k] = precision[used[i], used[k]]
-    half_prior = cholesky(a, n_used)
     for i in range(q):
         row = 1 + i if i < m else 1 + m + used[i - m]
         b[i] = s[row, 0]
@@ -185,8 +202,26 @@ def collapse(s, m, used, n_used, precision, variance, start_var, a, b):
             total -= a[i, k] * b[k]
         b[i] = total / a[i, i]
         squared += b[i] * b[i]
-    fit = -0.5 * (s[0, 0] - squared) / variance
-    return fit - half_posterior + half_prior + 0.5 * m * math.log(variance / start_var)
+    return -0.5 * (s[0, 0] - squared) / variance - half_posterior
+
+
+@compiled
+def log_prior_set(precision, m, used, n_used, variance, start_var, work):
+    """Return what the prior of initial states and a set of controls brings to its likelihood."""
+    for i in range(n_used):
+        for k in range(i + 1):
+            work[i, k] = precision[used[i], used[k]]
+    return cholesky(work, n_used) + 0.5 * m * math.log(variance / start_var)
+
+
+@compiled
+def collapse(s, m, used, n_used, precision, variance, start_var, a, b):
+    """Return the log likelihood of one set of controls, all coefficients integrated out.
+
+    As ``factor`` does it, with the prior of the coefficients.
+    """
+    prior = log_prior_set(precision, m, used, n_used, variance, start_var, a)
+    return prior + factor(s, m, used, n_used, precision, variance, start_var, a, b)
 
 
 @compiled
@@ -277,8 +312,7 @@ def pivot(a, j):
         if i != j:
             f = a[i, j] * d
             for k in range(n):
-                if k != j:
-                    a[i, k] -= f * a[j, k]
+                a[i, k] -= f * a[j, k]
             a[i, j] = f
     for k in range(n):
         a[j, k] *= -d

@@ -18,6 +18,7 @@ from scipy.ndimage import maximum_filter
 from lift.engines.importance import Weighted
 from lift.engines.pareto import pareto_k
 from lift.impact.density import Density
+from lift.impact.interpolant import ROUGH
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
@@ -116,9 +117,13 @@ def find_cells(density: Density, n_points: int, seed: int) -> tuple[Cells, Densi
     dim = density.dim
     centre, axes = _mode(density)
     low, high = np.full(dim, -REACH), np.full(dim, REACH)
-    closed = False
-    for _ in range(MAX_ROUNDS):
-        z, at, logs = _along(density, centre, axes, low, high)
+    rng = stream(seed, "impact", "probes")
+    n_grid = N_GRID[dim] ** dim
+    rough, closed = density, False
+    for i in range(MAX_ROUNDS):
+        z, at, logs = _along(rough, centre, axes, low, high)
+        if i == 0 and density.costly:
+            rough = density.focused(_near(z, logs.ravel(), DEPTH), rng, n_grid, ROUGH)
         low, high, closed = _ends(logs, at)
         if closed:
             break
@@ -126,22 +131,32 @@ def find_cells(density: Density, n_points: int, seed: int) -> tuple[Cells, Densi
         return None
     # beside the axes the density may reach further than along them
     low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
-    rng = stream(seed, "impact", "probes")
-    near = z[logs.ravel() > logs.max() - DEPTH]
-    density = density.focused(near, rng, n_points + N_GRID[dim] ** dim)
+    if not density.costly:
+        near = _near(z, logs.ravel(), DEPTH)
+        rough = density = density.focused(near, rng, n_points + n_grid)
     for _ in range(MAX_ROUNDS):
-        _, at, logs = _along(density, centre, axes, low, high)
+        _, at, logs = _along(rough, centre, axes, low, high)
         edges, middles = _divided(at, logs, N_GRID[dim], N_CUTS[dim])
         mesh = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1)
-        logs = density.log(centre + mesh.reshape(-1, dim) @ axes.T).reshape(mesh.shape[:-1])
+        z = centre + mesh.reshape(-1, dim) @ axes.T
+        logs = rough.log(z).reshape(mesh.shape[:-1])
         others = [tuple(k for k in range(dim) if k != axis) for axis in range(dim)]
         profiles = np.stack([logs.max(axis=own) for own in others])
         open_low, open_high = (profiles[:, [0, -1]] > logs.max() - EDGE_DEPTH).T
         if not (open_low | open_high).any():
-            return _cut(density, logs - logs.max(), edges, centre, axes), density
+            cells = _cut(density, logs - logs.max(), edges, centre, axes)
+            if density.costly:
+                near = _near(z, logs.ravel(), EDGE_DEPTH)
+                density = density.focused(near, rng, n_points)
+            return cells, density
         stretch = STRETCH * (high - low)
         low, high = low - stretch * open_low, high + stretch * open_high
     return None
+
+
+def _near(z: FloatArray, logs: FloatArray, depth: float) -> FloatArray:
+    """Return the points whose log density is less than ``depth`` below the largest."""
+    return z[logs > logs.max() - depth]
 
 
 def _along(
@@ -228,13 +243,17 @@ def _cut(
     where = np.nonzero(kept)
     corners = np.stack([edges[axis, index] for axis, index in enumerate(where)], axis=1)
     widths = np.stack([np.diff(edges[axis])[index] for axis, index in enumerate(where)], axis=1)
-    lowest = centre + sum(
-        np.minimum(np.outer(ends, axes[:, k]), np.outer(ends + widths[:, k], axes[:, k]))
-        for k, ends in enumerate(corners.T)
-    )
-    inside = density.reachable(lowest)
-    shares = np.exp(fine[kept][inside]) * widths[inside].prod(axis=1)
-    return Cells(corners[inside], widths[inside], shares / shares.sum(), centre, axes)
+    logs = fine[kept]
+    far = np.maximum(edges[:, :1] * axes.T, edges[:, -1:] * axes.T).sum(axis=0)
+    if not density.reachable(centre + far[None]).all():
+        lowest = centre + sum(
+            np.minimum(np.outer(ends, axes[:, k]), np.outer(ends + widths[:, k], axes[:, k]))
+            for k, ends in enumerate(corners.T)
+        )
+        inside = density.reachable(lowest)
+        corners, widths, logs = corners[inside], widths[inside], logs[inside]
+    shares = np.exp(logs) * widths.prod(axis=1)
+    return Cells(corners, widths, shares / shares.sum(), centre, axes)
 
 
 def _cubic(count: int, cuts: int) -> FloatArray:

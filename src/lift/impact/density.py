@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 from lift.impact._interpolant import Interpolant, no_interpolant
 from lift.impact.coordinates import Coordinates, coordinates_of
-from lift.impact.interpolant import interpolant_on
-from lift.impact.model import ImpactModel, evaluate
+from lift.impact.interpolant import EXACT, interpolant_on
+from lift.impact.model import NANOSECONDS, ImpactModel, evaluate
 
 FloatArray = NDArray[np.float64]
+
+# A rough interpolant reaches so far beyond its points, in shares of their range.
+BEYOND = 0.2
+# Nanoseconds of a filter from which it pays to interpolate a few hundred points.
+COSTLY = 2000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,11 @@ class Density:
         """Number of coordinates."""
         return self.scale.dim
 
+    @property
+    def costly(self) -> bool:
+        """Whether one evaluation costs more than interpolating and checking where it is."""
+        return NANOSECONDS * self.model.columns.size > COSTLY
+
     def log(self, z: FloatArray) -> FloatArray:
         """Return log densities at points (n, d); -inf where there is none."""
         values = evaluate(self.model, self.scale.log_sds(z), grid=self.grid)[0]
@@ -54,7 +64,9 @@ class Density:
         values, coefficients, states = evaluate(self.model, log_sds, rng, self.grid)
         return values + self.scale.log_jacobian(z), np.concatenate([coefficients, states], axis=1)
 
-    def focused(self, z: FloatArray, rng: np.random.Generator, n_points: int) -> Density:
+    def focused(
+        self, z: FloatArray, rng: np.random.Generator, n_points: int, digits: float = EXACT
+    ) -> Density:
         """Return the density with moments interpolated around points ``z``, if that is cheaper.
 
         Parameters
@@ -64,10 +76,14 @@ class Density:
             Picks the points at which the interpolant is held against the moments.
         n_points : int
             Points at which the density will be asked for.
+        digits : float
+            ``EXACT``, or ``ROUGH`` to look where the density is, somewhat beyond the points too.
         """
         log_sds = self.scale.log_sds(z)
         at = log_sds[:, 1:] - log_sds[:, :1]
-        grid = interpolant_on(self.model, at.min(axis=0), at.max(axis=0), rng, n_points)
+        low, high = at.min(axis=0), at.max(axis=0)
+        beyond = BEYOND * (high - low) if digits < EXACT else 0.0
+        grid = interpolant_on(self.model, low - beyond, high + beyond, rng, n_points, digits)
         return replace(self, grid=grid)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lift.engines.threads import share_out
 from lift.impact._interpolant import Interpolant, no_interpolant
 from lift.impact._points import BLOCK, evaluate_points
 from lift.impact.prior import ImpactPrior
@@ -20,10 +19,14 @@ BoolArray = NDArray[np.bool_]
 # The season's sd has a nearly flat prior on the log scale: a search starts above its guess.
 SEASON_START = 0.5
 # Points are shared out to threads at least so many at a time and in about so many tasks, where they
-# pass more entries of filters or interpolants than threads cost.
+# take long enough: nanoseconds of an entry of the columns in a filter, of a point otherwise, of a
+# set of controls, and of all together from which threads pay.
 POINTS_PER_TASK = 128
-TASKS = 32
-SMALL = 4_000_000
+TASKS = 8
+NANOSECONDS = 7.0
+PER_POINT = 500.0
+PER_SET = 50.0
+WORTH_THREADS = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,11 +176,9 @@ def evaluate(
     # points are independent and tasks end where blocks of points end: the result does not depend
     # on who computes them
     each = max(POINTS_PER_TASK, -(-n // (TASKS * BLOCK)) * BLOCK)
-    tasks = [slice(i, i + each) for i in range(0, n, each)]
-    work = n * (grid.table.size or model.columns.size)
-    if work < SMALL or len(tasks) == 1:
-        run(slice(0, n))
-    else:
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            list(pool.map(run, tasks))
+    if not grid.table.size:
+        each = max(1, min(each, -(-n // TASKS)))
+    filters = 0.0 if grid.table.size else NANOSECONDS * model.columns.size
+    sets = PER_SET * 2.0 ** int((~model.always).sum())
+    share_out(run, n, each, worth=n * (filters + sets + PER_POINT) > WORTH_THREADS)
     return values, coefficients, states

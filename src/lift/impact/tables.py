@@ -17,8 +17,18 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
+ENDS = ("", ".lower", ".upper", ".sd")
 TAIL_PROBS = (0.05, 0.95)
 MAX_PATHS = 1000
+SCOPES = pd.Index(["Average", "Cumulative"])
+SUMMARY = pd.Index(
+    [
+        "Actual",
+        *(what + end for what in ("Pred", "AbsEffect", "RelEffect") for end in ENDS),
+        "alpha",
+        "p",
+    ]
+)
 
 
 def _bounds(draws: FloatArray, alpha: float) -> FloatArray:
@@ -65,12 +75,9 @@ def summary_table(
     (lower, upper), sd = _bounds(predicted, alpha), float(predicted.std(ddof=1))
     relative = (ratios.mean(), *_bounds(ratios, alpha), ratios.std(ddof=1))
     sums = [total, point, lower, upper, sd, total - point, total - upper, total - lower, sd]
-    columns = ["Actual"]
-    for what in ("Pred", "AbsEffect", "RelEffect"):
-        columns += [what, f"{what}.lower", f"{what}.upper", f"{what}.sd"]
     last = (*relative, alpha, tail_probability(total, predicted))
     values = np.array([[*(np.array(sums) / len(actual)), *last], [*sums, *last]])
-    return pd.DataFrame(values, index=["Average", "Cumulative"], columns=[*columns, "alpha", "p"])
+    return pd.DataFrame(values, index=SCOPES, columns=SUMMARY)
 
 
 def series_table(rows: Intervention, fitted: ImpactFit, alpha: float) -> pd.DataFrame:

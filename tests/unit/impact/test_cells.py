@@ -13,6 +13,7 @@ from lift.impact._paths import forward, sum_loads
 from lift.impact.causal_impact import CausalImpact
 from lift.impact.cells import _cubic, find_cells, weighted_points
 from lift.impact.density import Density, density_of
+from lift.impact.interpolant import EXACT, ROUGH
 from lift.impact.model import pack_model
 from lift.impact.prior import prior_from_data
 from lift.rng import stream
@@ -96,6 +97,23 @@ def test_interpolated_density_is_the_density_inside_the_box_and_out() -> None:
     near = of.focused(z, stream(1, "probes"), 10_000)
     assert near.grid.table.shape[1] > 1
     far = np.concatenate([z, z + np.array([0.0, 8.0, 0.0]), z - np.array([0.0, 8.0, 0.0])])
+    assert np.allclose(near.log(far), of.log(far), rtol=0, atol=1e-6)
+
+
+def test_a_rough_density_is_near_enough_to_look_where_it_is() -> None:
+    of = density(*CASES["a week"])
+    z = 2.5 * stream(1, "inside").standard_normal((40, 3))
+    rough, fine = (of.focused(z, stream(1, "probes"), 10_000, to) for to in (ROUGH, EXACT))
+    assert 1 < rough.grid.table.shape[1] < fine.grid.table.shape[1] / 2
+    assert np.allclose(rough.log(z), of.log(z), rtol=0, atol=0.02)
+
+
+def test_ratios_far_below_the_floor_are_interpolated_too() -> None:
+    of = density(*CASES["a week"])
+    ends = np.array([[1.0, -30.0, -6.0], [-1.0, 3.0, 1.0]])
+    near = of.focused(ends, stream(1, "probes"), 10_000)
+    assert 1 < near.grid.table.shape[1] < 600
+    far = np.array([[0.5, -20.0, -5.0], [0.0, -10.0, 0.0]])
     assert np.allclose(near.log(far), of.log(far), rtol=0, atol=1e-6)
 
 

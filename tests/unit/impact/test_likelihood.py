@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -10,7 +12,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from lift.impact import sampler
-from lift.impact._interpolant import moments_at_nodes, node_weights
+from lift.impact._interpolant import moments_at_points, node_weights
 from lift.impact._paths import forward, smooth
 from lift.impact.chain import _Runner
 from lift.impact.model import ImpactModel, evaluate, pack_model
@@ -19,7 +21,9 @@ from lift.impact.prior import prior_from_data
 N = 40
 
 
-def make(period: int, duration: int, n_controls: int, *, gaps: bool = True) -> ImpactModel:
+def make(
+    period: int, duration: int, n_controls: int, *, gaps: bool = True, n_fixed: int = 0
+) -> ImpactModel:
     rng = np.random.default_rng(8)
     controls = rng.normal(0, 1, (N, n_controls))
     outcome = np.cumsum(rng.normal(0, 0.1, N)) + rng.normal(0, 0.5, N)
@@ -28,7 +32,7 @@ def make(period: int, duration: int, n_controls: int, *, gaps: bool = True) -> I
         outcome += np.sin(2 * np.pi * (np.arange(N) // duration) / period)
     if gaps:
         outcome[[5, 6, 20]] = np.nan
-    prior = prior_from_data(outcome, controls, level_sd=0.1, season=period > 1)
+    prior = prior_from_data(outcome, controls, level_sd=0.1, season=period > 1, n_fixed=n_fixed)
     return pack_model(outcome, controls, prior, period=period, duration=duration)
 
 
@@ -93,17 +97,63 @@ def dense(model: ImpactModel, log_sd: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(
-    ("period", "duration", "n_controls"),
-    [(1, 1, 0), (1, 1, 1), (1, 1, 4), (7, 1, 3), (2, 1, 2), (4, 3, 4), (5, 2, 0)],
-)
-def test_density_is_the_dense_one(period: int, duration: int, n_controls: int) -> None:
-    model = make(period, duration, n_controls)
+    ("period", "duration", "n_controls", "n_fixed"),
+    [
+        (1, 1, 0, 0), (1, 1, 1, 0), (1, 1, 4, 0), (7, 1, 3, 0), (2, 1, 2, 0), (4, 3, 4, 0),
+        (5, 2, 0, 0), (1, 1, 6, 2), (3, 2, 6, 1),
+    ],
+)  # fmt: skip
+def test_density_is_the_dense_one(
+    period: int, duration: int, n_controls: int, n_fixed: int
+) -> None:
+    model = make(period, duration, n_controls, n_fixed=n_fixed)
+    assert n_controls < 4 or (~model.always).sum() == n_controls - n_fixed
     points = np.log([[0.5, 0.05, 0.02], [0.3, 0.2, 0.3], [0.6, 0.01, 0.001]])
     points = np.ascontiguousarray(points[:, : 3 if period > 1 else 2])
 
     values, _, _ = evaluate(model, points)
 
     assert np.allclose(values, [dense(model, point) for point in points], rtol=0, atol=1e-8)
+
+
+def test_sets_are_drawn_by_their_posterior_shares() -> None:
+    model = make(1, 1, 6, n_fixed=1)
+    n = 20_000
+    log_sds = np.tile(np.log([0.5, 0.05]), (n, 1))
+    _, coefficients, _ = evaluate(model, log_sds, np.random.default_rng(2))
+    inside = coefficients != 0.0
+    assert inside[:, 5].all()
+
+    total = dense(model, log_sds[0])
+    for j in range(5):
+        without = np.delete(np.arange(6), j)
+        part = pack_model(
+            np.where(model.observed, model.columns[:, 0] + model.prior.start_mean, np.nan),
+            model.columns[:, 2 + without],
+            replace(
+                model.prior,
+                precision=model.prior.precision[np.ix_(without, without)],
+                inclusion=model.prior.inclusion[without],
+            ),
+            period=1,
+            duration=1,
+        )
+        share = 1.0 - np.exp(dense(part, log_sds[0]) - total)
+        error = np.sqrt(share * (1.0 - share) / n)
+        assert abs(inside[:, j].mean() - share) < 4 * error + 1e-9
+
+
+def test_points_do_not_depend_on_the_number_of_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = make(4, 1, 6)
+    log_sds = np.log([0.5, 0.05, 0.02]) + 0.1 * np.random.default_rng(3).standard_normal((3000, 3))
+    found = []
+    for n in (1, 3):
+        monkeypatch.setattr(os, "cpu_count", lambda n=n: n)
+        found.append(evaluate(model, log_sds, np.random.default_rng(4)))
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_an_sd_above_its_limit_has_no_density() -> None:
@@ -171,11 +221,11 @@ def test_interpolated_moments_are_the_moments(period: int) -> None:
     runner.interpolate(pilot, rng, 10_000)
     at = np.ascontiguousarray((pilot[:, 1:] - pilot[:, :1])[:5])
     grid = runner.grid
-    truth = np.empty((grid.table.shape[0], 5))
-    moments_at_nodes(at, model.columns, model.observed, 1, model.n_states, truth)
+    truth = np.empty((5, grid.table.shape[0]))
+    moments_at_points(at, model.columns, model.observed, 1, model.n_states, truth)
 
     assert grid.table.shape[1] == grid.n_nodes.prod() > 1
-    for point, expected in zip(at, truth.T, strict=True):
+    for point, expected in zip(at, truth, strict=True):
         weights = np.empty(grid.table.shape[1])
         assert node_weights(point, grid, np.empty(grid.n_nodes.max()), weights)
         assert np.allclose(grid.table @ weights, expected, rtol=0, atol=1e-8)
