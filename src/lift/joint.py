@@ -14,7 +14,7 @@ from lift.analysis.diagnostics import findings
 from lift.analysis.market_totals import market_effects
 from lift.data.campaign import Campaign
 from lift.engines.base import Progress, SampleSettings
-from lift.engines.markets import fit_markets
+from lift.engines.registry import markets_engine_named
 from lift.errors import DiagnosticsError, InputError, Problem
 from lift.fitted import Analysis
 from lift.model.checking import check
@@ -106,6 +106,7 @@ def analyse_markets(
     chains: int = 4,
     seed: int = 1,
     workers: int | None = None,
+    engine: str = "exact",
     progress: Progress | None = None,
     command: str | None = None,
 ) -> MarketsAnalysis:
@@ -128,6 +129,9 @@ def analyse_markets(
         Root seed; the same seed gives bit-identical results for any number of workers.
     workers : int, optional
         Threads; all processors by default.
+    engine : "exact" or "pymc"
+        The second samples the same model by Hamiltonian Monte Carlo, and does free loadings
+        (``markets.free_loadings``), which the first does not.
     progress : callable, optional
         Called with the share done, 0 to 1, and a word.
     command : str, optional
@@ -147,6 +151,7 @@ def analyse_markets(
         If the draws must not be believed.
     """
     spec = spec or ModelSpec()
+    fit_markets = markets_engine_named(engine)
     threads = (os.cpu_count() or 1) if workers is None else workers
     settings = SampleSettings(draws, chains, seed, threads)
     build_markets(campaign, spec)

@@ -43,10 +43,14 @@ LAYERS = {
 
 PYMC = (
     "lift.engines.pymc",
+    "lift.engines.pymc_chains",
     "lift.engines.pymc_filter",
     "lift.engines.pymc_level",
+    "lift.engines.pymc_markets",
+    "lift.engines.pymc_markets_model",
     "lift.engines.pymc_model",
     "lift.engines.pymc_scale",
+    "lift.engines.pymc_shared",
 )
 
 # Heavy packages, and the modules (with all below them) that may import them, at any depth.
@@ -54,13 +58,17 @@ HEAVY = {
     "arviz": (),
     "arviz_base": (),
     "arviz_plots": (),
-    "arviz_stats": ("lift.analysis.diagnostics", "lift.impact.tables", "lift.engines.pymc"),
+    "arviz_stats": (
+        "lift.analysis.diagnostics",
+        "lift.impact.tables",
+        "lift.engines.pymc_chains",
+    ),
     "causalimpact": ("lift.engines.causalimpact",),
     "dask": (),
     "distributed": ("lift.execution",),
     "matplotlib": ("lift.output.figures", "lift.impact.plot", "lift.impact.causal_impact"),
     "numba": ("lift.engines", "lift.impact", "lift.analysis._kernels"),
-    "nutpie": ("lift.engines.pymc",),
+    "nutpie": ("lift.engines.pymc", "lift.engines.pymc_chains", "lift.engines.pymc_markets"),
     "pymc": PYMC,
     "pytensor": PYMC,
     "typst": ("lift.paper.build",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,10 @@ from lift.analysis.market_totals import ALL_MARKETS
 from lift.cli import app
 from lift.data.campaign import Campaign, read_campaign, write_campaign
 from lift.joint import MarketsAnalysis, analyse_markets
+from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 from lift.replication.bundle import opened
+from lift.replication.rerun import made_again
 from lift.rng import stream
 
 N_DAYS = 200
@@ -267,3 +270,42 @@ def test_the_command_writes_a_run_for_each_market(tmp_path: Path) -> None:
     again = CliRunner().invoke(app, words)
     assert again.exit_code != 0
     assert "AT" in again.output + str(again.exception)
+
+
+def test_a_run_is_made_again_by_the_engine_that_made_it(
+    fitted: tuple[Campaign, dict[str, NDArray[np.float64]], MarketsAnalysis],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, _, analysis = fitted
+    given = {}
+    for name, part in analysis.markets.items():
+        tree = part.posterior.tree.copy()
+        tree.attrs["engine"] = "markets_pymc"
+        given[name] = Posterior(tree)
+    asked: list[int] = []
+
+    def chains(campaign: Campaign, spec: ModelSpec, settings: Any, progress: Any) -> Any:  # noqa: ARG001
+        asked.append(settings.seed)
+        return given
+
+    monkeypatch.setattr("lift.engines.pymc_markets.fit_markets_pymc", chains)
+    made = analyse_markets(data, engine="pymc", draws=1000, chains=2, seed=4).markets["AT"]
+    assert made.manifest["engine"]["name"] == "markets_pymc"
+    again = made_again(data, made.spec, made.manifest)
+    assert again.posterior.attrs["engine"] == "markets_pymc"
+    assert asked == [4, 4]
+
+
+def test_an_engine_that_fits_no_markets_together_is_refused(tmp_path: Path) -> None:
+    write_campaign(drawn()[0], tmp_path / "alps")
+    words = [
+        "markets",
+        str(tmp_path / "alps"),
+        "--out",
+        str(tmp_path / "runs"),
+        "--engine",
+        "gibbs",
+    ]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert "must be one of exact, pymc, found 'gibbs'" in result.output

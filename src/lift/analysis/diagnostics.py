@@ -36,6 +36,7 @@ SCALARS = (
     "free_sd",
     "market_sd",
     *MARKET_SCALARS,
+    "loading",
     *STATE_SCALARS,
     "control_step_sd",
     "amplitude",

@@ -34,6 +34,9 @@ def _markets(
     draws: Draws = 4000,
     spec: Spec = None,
     workers: Workers = None,
+    engine: Annotated[
+        str, typer.Option(help="exact or pymc; pymc does markets.free_loadings, and is slow.")
+    ] = "exact",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier runs.")] = False,
     prob: Prob = 0.95,
     as_json: AsJson = False,
@@ -52,6 +55,7 @@ def _markets(
         store.check_target(out / joint.run_folder(name), overwrite=overwrite)
     words = ["lift", "markets", str(campaign), "--out", str(out), "--seed", str(seed)]
     words += ["--draws", str(draws), *([] if spec is None else ["--spec", str(spec)])]
+    words += [] if engine == "exact" else ["--engine", engine]
     with printing.progress(f"fitting {len(read.markets)} markets") as progress:
         analysis = joint.analyse_markets(
             read,
@@ -59,6 +63,7 @@ def _markets(
             draws=draws,
             seed=seed,
             workers=workers,
+            engine=engine,
             progress=progress,
             command=shlex.join(words),
         )

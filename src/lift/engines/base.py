@@ -71,3 +71,17 @@ class Engine(Protocol):
     ) -> Posterior:
         """Return the posterior of one market's campaign."""
         ...
+
+
+class MarketsEngine(Protocol):
+    """A way to sample the posterior of several markets at once."""
+
+    def __call__(
+        self,
+        campaign: Campaign,
+        spec: ModelSpec,
+        settings: SampleSettings,
+        progress: Progress | None = None,
+    ) -> dict[str, Posterior]:
+        """Return the posteriors of the markets that have posts; their draws belong together."""
+        ...

@@ -208,6 +208,11 @@ def fit_markets(
             f"a joint model of markets does not do {', '.join(asked)}; leave it out, or fit each "
             "market by itself, by the engine that does it"
         )
+    if design.loading_sd is not None:
+        raise EngineError(
+            'the engine "exact" does not do markets.free_loadings = true; use engine = "pymc" '
+            "(lift markets --engine pymc), which does, or leave it out"
+        )
     draws = sample(pack_markets(design, settings.workers), settings, progress)
     common = spec.markets or MarketsSpec()
     out = {}

@@ -24,7 +24,9 @@ type Tensor = Any
 """A PyTensor variable; PyMC gives it no static type."""
 
 
-def marginal_level(design: Design, expected: Tensor, noise_sd: Tensor, level_sd: Tensor) -> None:
+def marginal_level(
+    design: Design, expected: Tensor, noise_sd: Tensor, level_sd: Tensor, of: str = ""
+) -> None:
     """Add the outcome of the observed days, the level integrated out.
 
     Parameters
@@ -34,10 +36,13 @@ def marginal_level(design: Design, expected: Tensor, noise_sd: Tensor, level_sd:
     expected : tensor, shape (n,)
         What baseline and posts add to the level.
     noise_sd, level_sd : tensor, shape ()
+    of : str
+        The market, of a model of several: part of the names of variable and dim.
     """
     seen = np.flatnonzero(design.observed)
     start = np.float64(design.level_start_sd**2)
-    name = "downloads" if design.linear else "log_downloads"
+    market = f"_{of}" if of else ""
+    name = f"{'downloads' if design.linear else 'log_downloads'}{market}"
     if one_variance(design):
         pm.CustomDist(
             name,
@@ -49,7 +54,7 @@ def marginal_level(design: Design, expected: Tensor, noise_sd: Tensor, level_sd:
             logp=even_level_logp,
             signature="(n),(),(),()->(n)",
             observed=design.outcome,
-            dims="observed_date",
+            dims=f"observed_date{market}",
         )
         return
     # days that the level walked since the day before that was observed
@@ -64,7 +69,7 @@ def marginal_level(design: Design, expected: Tensor, noise_sd: Tensor, level_sd:
         logp=local_level_logp,
         signature="(n),(n),(n)->(n)",
         observed=design.outcome[seen],
-        dims="observed_date",
+        dims=f"observed_date{market}",
     )
 
 

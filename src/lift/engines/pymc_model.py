@@ -7,7 +7,7 @@ the level is in :mod:`lift.engines.pymc_level`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pymc as pm
@@ -61,8 +61,8 @@ def build_model(design: Design) -> pm.Model:
     """
     require("pymc", design)
     with pm.Model(coords=_coords(design)) as model:
-        noise_sd = _prior(design, "noise_sd")
-        level_sd = _prior(design, "level_sd")
+        noise_sd = prior(design, "noise_sd")
+        level_sd = prior(design, "level_sd")
         expected = pt.zeros(len(design.dates))
         for block in design.blocks:
             expected = expected + block.columns @ _coefficients(design, block)
@@ -86,7 +86,7 @@ def _coords(design: Design) -> dict[str, Sequence[Any]]:
     if design.likelihood == "negative_binomial":
         coords["frequency"] = range(1, len(days))
     for block in design.blocks:
-        coords[_dim(block)] = list(block.labels)
+        coords[block_dim(block)] = list(block.labels)
         if block.name == "week":
             coords["weekday"] = WEEKDAYS
     if posts.ids:
@@ -101,17 +101,47 @@ def _coords(design: Design) -> dict[str, Sequence[Any]]:
     return coords
 
 
-def _dim(block: Block) -> str:
+def block_dim(block: Block) -> str:
+    """Return the dim of a baseline component's coefficients."""
     return {"week": "contrast", "year": "harmonic"}.get(block.name, block.name)
 
 
-def _hyper(design: Design, name: str) -> Hyper | None:
+class Priors(Protocol):
+    """What has hyperparameters and posts: the design of one market or of several."""
+
+    @property
+    def hypers(self) -> tuple[Hyper, ...]:
+        """The hyperparameters."""
+        ...
+
+    @property
+    def mix(self) -> FloatArray:
+        """What correlates their coordinates."""
+        ...
+
+    @property
+    def posts(self) -> PostDesign:
+        """The posts."""
+        ...
+
+    def position(self, name: str) -> int:
+        """Return where a hyperparameter is, -1 if nowhere."""
+        ...
+
+
+def _hyper(design: Priors, name: str) -> Hyper | None:
     position = design.position(name)
     return design.hypers[position] if position >= 0 else None
 
 
-def _prior(design: Design, name: str) -> Tensor | None:
-    """Return a scalar hyperparameter with its prior; None if the design has none of that name."""
+def prior(design: Priors, name: str) -> Tensor | None:
+    """Return a scalar hyperparameter with its prior; None if the design has none of that name.
+
+    Parameters
+    ----------
+    design : Priors
+    name : str
+    """
     hyper = _hyper(design, name)
     if hyper is None:
         return None
@@ -126,7 +156,7 @@ def _prior(design: Design, name: str) -> Tensor | None:
 
 def coefficient_name(block: Block) -> str:
     """Return the name of the free variable that holds a baseline component's coefficients."""
-    dim = _dim(block)
+    dim = block_dim(block)
     if block.name == "week":
         return "week_contrast"
     return block.name if dim != block.name else f"{block.name}_effect"
@@ -134,11 +164,11 @@ def coefficient_name(block: Block) -> str:
 
 def _coefficients(design: Design, block: Block) -> Tensor:
     """Return the coefficients of one baseline component."""
-    dim = _dim(block)
+    dim = block_dim(block)
     if block.name == "control":
         guess = guesses(design)
         scaled = ScaledNormal(guess.control, guess.control_error)
-        sd = _prior(design, "control_sd")
+        sd = prior(design, "control_sd")
         return pm.Normal("control_effect", 0.0, sd, dims=dim, default_transform=scaled)
     if block.name == "week":
         contrast = pm.Normal("week_contrast", 0.0, block.prior_sd, dims=dim)
@@ -151,7 +181,7 @@ def _responses(design: Design) -> Tensor:
     """Return what all posts together add to log downloads, by day."""
     posts = design.posts
     log_gain = pt.as_tensor(posts.log_size)
-    elasticity = _prior(design, "views_elasticity")
+    elasticity = prior(design, "views_elasticity")
     if elasticity is not None:
         log_gain = log_gain + elasticity * posts.log_views
     kernel, early = _kernels(design, posts)
@@ -174,14 +204,14 @@ def _impulses(design: Design, posts: PostDesign, gain: Tensor, early: Tensor) ->
     group_mean = pm.Normal("group_mean", 0.0, posts.group_sd, dims="group")
     mean = posts.membership @ group_mean
     guess, typical = guesses(design), design.typical_amplitude
-    if (sd := _prior(design, "influencer_sd")) is not None:
+    if (sd := prior(design, "influencer_sd")) is not None:
         scaled = ScaledNormal(guess.influencer, guess.influencer_error)
         effect = pm.Normal(
             "influencer_effect", 0.0, sd, dims="influencer", default_transform=scaled
         )
         people = np.equal.outer(posts.influencer, np.arange(len(posts.influencers)))
         mean = mean + people.astype(np.float64) @ effect
-    sd = _prior(design, "amplitude_sd")
+    sd = prior(design, "amplitude_sd")
     scale = gain * early
     if typical is not None:
         scaled = ScaledNormal(*positive(guess.early, guess.early_error))
@@ -209,26 +239,54 @@ def _kernels(design: Design, posts: PostDesign) -> tuple[Tensor, Tensor]:
 
     Shapes (post, lag) and (post,); the second is without displacement.
     """
-    first_day = _first_day(design)
-    log_shape = _prior(design, "log_shape")
+    share, final = kernel_shares(
+        design, first_days(design), posts, design.window_days, design.displacement_lags
+    )
+    early = LEAST_SHARE + (share * early_days(design)).sum(axis=1)
+    return pm.Deterministic("kernel", final, dims=("post", "lag")), early
+
+
+def kernel_shares(
+    design: Priors,
+    first_day: Tensor,
+    posts: PostDesign,
+    window_days: int,
+    displacement_lags: tuple[int, int],
+) -> tuple[Tensor, Tensor]:
+    """Return the share of each post's response on each day since it, before and after displacement.
+
+    Parameters
+    ----------
+    design : Priors
+        Of one market or several.
+    first_day : tensor, shape (kernel groups,)
+        As of :func:`first_days`.
+    posts : PostDesign
+    window_days : int
+    displacement_lags : tuple of int
+
+    Returns
+    -------
+    tuple of tensor, each of shape (post, lag)
+    """
+    log_shape = prior(design, "log_shape")
     scale = pt.exp(first_day)
     pm.Deterministic("first_day_share", -pt.expm1(-scale), dims="kernel_group")
     shape = pm.Deterministic("kernel_shape", pt.exp(log_shape))
     # days since the post at the midnights that follow it; survival is 1 before it
-    until = np.arange(1.0, design.window_days + 1.0) - posts.fraction[:, None]
+    until = np.arange(1.0, window_days + 1.0) - posts.fraction[:, None]
     later = pt.exp(-scale[posts.kernel_group][:, None] * pt.exp(shape * np.log(until)))
     survival = pt.concatenate([pt.ones((len(posts.ids), 1)), later], axis=1)
     share = (survival[:, :-1] - survival[:, 1:]) / (1.0 - survival[:, -1:])
-    early = LEAST_SHARE + (share * early_days(design)).sum(axis=1)
-    displacement = _prior(design, "displacement")
-    if displacement is not None:
-        after, end = design.displacement_lags
-        lag = np.arange(design.window_days)
-        share = share - displacement * ((lag > after) & (lag <= end)) / (end - after)
-    return pm.Deterministic("kernel", share, dims=("post", "lag")), early
+    displacement = prior(design, "displacement")
+    if displacement is None:
+        return share, share
+    after, end = displacement_lags
+    lag = np.arange(window_days)
+    return share, share - displacement * ((lag > after) & (lag <= end)) / (end - after)
 
 
-def _first_day(design: Design) -> Tensor:
+def first_days(design: Priors) -> Tensor:
     """Return the complementary log-log of each kernel group's share of the first 24 hours.
 
     Groups deviate from a common value; the design states it as sd and correlation of the groups.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from lift.engines.base import Engine
+from lift.engines.base import Engine, MarketsEngine
 from lift.engines.windows import WindowEngine
 from lift.errors import EngineError
 
@@ -17,6 +17,13 @@ ENGINES = {
 """Those that return a posterior."""
 WINDOW_ENGINES = {"causalimpact": ("lift.engines.causalimpact", "fit_windows")}
 """Those that look at one post at a time and return no posterior."""
+MARKETS_ENGINES = {
+    "exact": ("lift.engines.markets", "fit_markets"),
+    "pymc": ("lift.engines.pymc_markets", "fit_markets_pymc"),
+}
+"""Those that fit several markets together."""
+MADE_BY = {"markets": "exact", "markets_pymc": "pymc"}
+"""The engine by the name that its joint posteriors bear."""
 AUTOMATIC = "auto"
 """The name under which the engine is chosen by the model, see ``lift.engines.automatic``."""
 
@@ -44,6 +51,29 @@ def engine_named(name: str) -> Engine:
         raise EngineError(f"the engine must be one of {', '.join(known)}, found {name!r}")
     module, function = known[name]
     found: Engine = getattr(import_module(module), function)
+    return found
+
+
+def markets_engine_named(name: str) -> MarketsEngine:
+    """Return an engine that fits several markets together.
+
+    Parameters
+    ----------
+    name : str
+        One of ``MARKETS_ENGINES``.
+
+    Raises
+    ------
+    EngineError
+        If there is none of that name.
+    """
+    if name not in MARKETS_ENGINES:
+        raise EngineError(
+            f"an engine of several markets must be one of {', '.join(MARKETS_ENGINES)}, "
+            f"found {name!r}"
+        )
+    module, function = MARKETS_ENGINES[name]
+    found: MarketsEngine = getattr(import_module(module), function)
     return found
 
 

@@ -51,6 +51,8 @@ class MarketsDesign:
     mix : ndarray, shape (d, d)
     places : tuple of ndarray of int
         Positions among ``hypers`` of the hyperparameters of each market's design.
+    loading_sd : float, optional
+        Prior sd of the markets' log loadings on what they have in common; None where all are 1.
     """
 
     markets: tuple[str, ...]
@@ -60,6 +62,7 @@ class MarketsDesign:
     hypers: tuple[Hyper, ...]
     mix: FloatArray
     places: tuple[IntArray, ...]
+    loading_sd: float | None = None
 
     def position(self, name: str) -> int:
         """Return the position of a shared hyperparameter (the first, if indexed), -1 if absent."""
@@ -143,6 +146,7 @@ def build_markets(campaign: Campaign, spec: ModelSpec) -> MarketsDesign:
         hypers=hypers,
         mix=mix,
         places=places,
+        loading_sd=asked.loading_sd if asked.free_loadings else None,
     )
 
 

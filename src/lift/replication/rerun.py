@@ -24,6 +24,7 @@ from lift.analysis.effects import Effects
 from lift.data import example
 from lift.data.campaign import Campaign
 from lift.engines.base import Progress
+from lift.engines.registry import MADE_BY
 from lift.errors import DiagnosticsError, RunError
 from lift.joint import analyse_markets
 from lift.model.posterior import Posterior
@@ -246,7 +247,7 @@ def made_again(
     if fitted_together(manifest):
         fits = analyse_markets(
             campaign, spec, draws=n_draws, chains=n_chains, seed=seed, workers=workers,
-            progress=progress,
+            engine=MADE_BY[manifest["engine"]["name"]], progress=progress,
         ).markets  # fmt: skip
         if manifest["market"] not in fits:
             raise RunError(

@@ -11,7 +11,8 @@ from lift.analysis.effects import Effects
 from lift.data.campaign import Campaign
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
-from lift.engines.pymc import _enough, fit_pymc
+from lift.engines.pymc import _watched, fit_pymc
+from lift.engines.pymc_chains import enough
 from lift.model.design import build_design
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
@@ -91,9 +92,10 @@ def test_chains_apart_are_not_enough(lognormal_campaign: Campaign) -> None:
     rng = stream(1, "chains")
     names = {hyper.name for hyper in design.hypers} | {"amplitude"}
     mixed = {name: (("chain", "draw"), rng.normal(size=(4, 1000))) for name in sorted(names)}
-    assert _enough(design, xr.Dataset(mixed))
+    assert enough(_watched(design, xr.Dataset(mixed)))
     apart = rng.normal(size=(4, 1000)) + 0.4 * np.arange(4)[:, None]
-    assert not _enough(design, xr.Dataset(mixed | {"noise_sd": (("chain", "draw"), apart)}))
+    worse = xr.Dataset(mixed | {"noise_sd": (("chain", "draw"), apart)})
+    assert not enough(_watched(design, worse))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 import pymc as pm
 import pytest
 from pymc.model_graph import ModelGraph
-from pytensor.graph.traversal import ancestors
+from pymc_points import PLAIN, log_densities, log_density, point_of
 from scipy import integrate, optimize, stats
 from small_campaigns import campaign
 
@@ -23,14 +23,11 @@ from lift.model.hyper import coordinates
 from lift.model.predictor import design_matrix
 from lift.model.response import kernel_days
 from lift.model.spec import BaselineSpec, ModelSpec, ResponseSpec
-from lift.rng import stream
 
 SPEC = ModelSpec(
     baseline=BaselineSpec(year_harmonics=1),
     response=ResponseSpec(displacement=True, kernel_by="platform", size_exponent=0.5),
 )
-PLAIN = "FAST_COMPILE"
-"""Without a compiler: each graph is evaluated once."""
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +38,6 @@ def lognormal(lognormal_campaign: Campaign) -> Design:
 @pytest.fixture(scope="module")
 def counts(count_campaign: Campaign) -> Design:
     return build_design(count_campaign, SPEC)
-
-
-def point_of(model: pm.Model, seed: int) -> dict[str, np.ndarray]:
-    """Return values of the free variables on their own scale, drawn from something like a prior."""
-    rng = stream(seed, "point")
-    point = {}
-    for variable in model.free_RVs:
-        shape = model.eval_rv_shapes()[variable.name]
-        if variable.name == "displacement":
-            point[variable.name] = rng.uniform(0.05, 0.5, shape)
-        elif variable.name.endswith("_sd"):
-            point[variable.name] = rng.uniform(0.05, 0.4, shape)
-        else:
-            point[variable.name] = 0.5 * rng.standard_normal(shape)
-    return point
 
 
 def hyperparameters(design: Design, point: dict[str, np.ndarray]) -> np.ndarray:
@@ -101,34 +83,6 @@ def expected_amplitude(design: Design, point: dict[str, np.ndarray]) -> np.ndarr
         person = point["influencer_effect"][posts.influencer]
         mean = mean + np.where(posts.influencer >= 0, person, 0.0)
     return mean
-
-
-def log_density(model: pm.Model, name: str, point: dict[str, np.ndarray]) -> float:
-    """Return the log density of one variable at values of the free ones on their own scale."""
-    return log_densities(model, [name], point)[name]
-
-
-def log_densities(
-    model: pm.Model, names: list[str], point: dict[str, np.ndarray]
-) -> dict[str, float]:
-    """Return the log density of each variable at values of the free ones on their own scale."""
-    values = {}
-    for variable in model.free_RVs:
-        transform = model.rvs_to_transforms[variable]
-        value = model.rvs_to_values[variable]
-        given = point[variable.name]
-        if transform is not None:
-            made = transform.forward(given, *variable.owner.inputs)
-            above = set(ancestors([made]))
-            needed = {rv: point[rv.name] for rv in model.free_RVs if rv in above}
-            given = made.eval(needed, on_unused_input="ignore", mode=PLAIN)
-        values[value.name] = given
-    terms = model.logp(vars=[model[name] for name in names], jacobian=False, sum=False)
-    compiled = model.compile_fn(
-        terms, inputs=model.value_vars, mode=PLAIN, on_unused_input="ignore"
-    )
-    found = compiled(values)
-    return {name: float(np.sum(each)) for name, each in zip(names, found, strict=True)}
 
 
 def test_the_design_of_the_test_has_every_part(lognormal: Design) -> None:
