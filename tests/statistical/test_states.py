@@ -202,12 +202,25 @@ def test_odd_days_are_told_from_a_slope() -> None:
     assert tail_probability(total, truth) > 0.0005
 
 
+RANKED = (
+    "noise_sd",
+    "level_sd",
+    "amplitude_sd",
+    "slope_sd",
+    "slope_phi",
+    "noise_phi",
+    "week_step_sd",
+    "control_sd",
+    "control_step_sd",
+)
+
+
 def ranks(
     fitted: Posterior, design: Design, drawn: PriorDraw, downloads: np.ndarray
 ) -> dict[str, float]:
     """Return the share of draws below the truth, of hyperparameters and the campaign's effect."""
     out = {}
-    for name in ("noise_sd", "level_sd", "amplitude_sd", "slope_sd", "slope_phi", "noise_phi"):
+    for name in RANKED:
         if name in fitted.draws:
             truth = drawn.values[design.position(name)]
             out[name] = float((fitted.draws[name].to_numpy() < truth).mean())
@@ -225,6 +238,8 @@ def ranks(
             for likelihood in ("lognormal", "negative_binomial")
             for settings in ({"trend": "damped"}, {"trend": "linear"}, {"noise": "ar1"})
         ),
+        ({"week_evolves": True}, "negative_binomial"),
+        ({"evolving_controls": ["series_1"], "control_step_rate": 60.0}, "negative_binomial"),
         ({"trend": "damped", "noise": "student_t"}, "lognormal"),
     ],
     ids=str,

@@ -233,48 +233,121 @@ def rebuild(work):
 
 
 @compiled
+def move_slab(rng, controls, state, work, k):
+    """Move the slab variance of one control; of one that is out, draw it from its prior."""
+    if state.inside[k] < 0.5:
+        state.log_local[k] = math.log(controls.slab / rng.standard_gamma(SLAB_SHAPE))
+        return
+    new = state.log_local[k] + SMALL_STEP * rng.standard_normal()
+    log_chance = log_slab_prior(new, controls.slab)
+    log_chance -= log_slab_prior(state.log_local[k], controls.slab)
+    change = math.exp(new) - work.variance[k]
+    log_chance += rise(work, k, change)
+    if math.log(rng.random()) < log_chance:
+        state.log_local[k] = new
+        change_variance(work, k, change)
+        work.variance[k] = math.exp(new)
+
+
+@compiled
+def choose(rng, controls, state, work, k):
+    """Draw whether one control is in, given its slab variance and all others."""
+    slab = math.exp(state.log_local[k])
+    now_in = state.inside[k] > 0.5
+    log_odds = controls.log_odds
+    log_odds += -rise(work, k, -slab) if now_in else rise(work, k, slab)
+    goes_in = math.log(rng.random()) < -softplus(-log_odds)
+    if goes_in != now_in:
+        change_variance(work, k, slab if goes_in else -slab)
+        state.inside[k] = 1.0 if goes_in else 0.0
+        work.variance[k] = slab if goes_in else 0.0
+
+
+@compiled
+def exchange(rng, controls, state, work):
+    """Let a control that is out take the place of one that is in, where the pair drawn is such."""
+    count = controls.n_controls
+    i = min(int(rng.random() * count), count - 1)
+    j = min(int(rng.random() * count), count - 1)
+    if not (state.inside[i] > 0.5 and state.inside[j] < 0.5):
+        return
+    out, into = -work.variance[i], math.exp(state.log_local[j])
+    scale = 1.0 + out * work.q[i, i]
+    log_chance = rise(work, i, out)
+    factor = out / scale
+    g = work.g[j] - factor * work.g[i] * work.q[i, j]
+    q = work.q[j, j] - factor * work.q[i, j] ** 2
+    log_chance += 0.5 * into * g * g / (1.0 + into * q) - 0.5 * math.log(1.0 + into * q)
+    if math.log(rng.random()) < log_chance:
+        change_variance(work, i, out)
+        change_variance(work, j, into)
+        state.inside[i], state.inside[j] = 0.0, 1.0
+        work.variance[i], work.variance[j] = 0.0, into
+
+
+@compiled
 def move_selection(rng, controls, state, work):
     """Move who is in by Gibbs steps and exchanges, and the slab variances of all."""
-    count = controls.n_controls
-    for k in range(count):
-        if state.inside[k] > 0.5:
-            new = state.log_local[k] + SMALL_STEP * rng.standard_normal()
-            log_chance = log_slab_prior(new, controls.slab)
-            log_chance -= log_slab_prior(state.log_local[k], controls.slab)
-            change = math.exp(new) - work.variance[k]
-            log_chance += rise(work, k, change)
-            if math.log(rng.random()) < log_chance:
-                state.log_local[k] = new
-                change_variance(work, k, change)
-                work.variance[k] = math.exp(new)
-        else:
-            state.log_local[k] = math.log(controls.slab / rng.standard_gamma(SLAB_SHAPE))
-        slab = math.exp(state.log_local[k])
-        now_in = state.inside[k] > 0.5
-        log_odds = controls.log_odds
-        log_odds += -rise(work, k, -slab) if now_in else rise(work, k, slab)
-        goes_in = math.log(rng.random()) < -softplus(-log_odds)
-        if goes_in != now_in:
-            change_variance(work, k, slab if goes_in else -slab)
-            state.inside[k] = 1.0 if goes_in else 0.0
-            work.variance[k] = slab if goes_in else 0.0
-    for _ in range(count):
-        i = min(int(rng.random() * count), count - 1)
-        j = min(int(rng.random() * count), count - 1)
-        if not (state.inside[i] > 0.5 and state.inside[j] < 0.5):
-            continue
-        out, into = -work.variance[i], math.exp(state.log_local[j])
-        scale = 1.0 + out * work.q[i, i]
-        log_chance = rise(work, i, out)
-        factor = out / scale
-        g = work.g[j] - factor * work.g[i] * work.q[i, j]
-        q = work.q[j, j] - factor * work.q[i, j] ** 2
-        log_chance += 0.5 * into * g * g / (1.0 + into * q) - 0.5 * math.log(1.0 + into * q)
-        if math.log(rng.random()) < log_chance:
-            change_variance(work, i, out)
-            change_variance(work, j, into)
-            state.inside[i], state.inside[j] = 0.0, 1.0
-            work.variance[i], work.variance[j] = 0.0, into
+    for k in range(controls.n_controls):
+        move_slab(rng, controls, state, work, k)
+        choose(rng, controls, state, work, k)
+    for _ in range(controls.n_controls):
+        exchange(rng, controls, state, work)
+
+
+@compiled
+def move_local(rng, controls, state, work, k, step):
+    """Move the local scale of one control; return what the log marginal likelihood gains."""
+    new = state.log_local[k] + step * rng.standard_normal()
+    variance = control_variance(controls, new, 1.0, state.log_global)
+    change = variance - work.variance[k]
+    gained = rise(work, k, change)
+    log_chance = gained + log_cauchy(new) - log_cauchy(state.log_local[k])
+    if not math.log(rng.random()) < log_chance:
+        return 0.0
+    state.log_local[k] = new
+    change_variance(work, k, change)
+    work.variance[k] = variance
+    return gained
+
+
+@compiled
+def move_global(rng, controls, state, noise_sd, work, which, step, current):
+    """Move the global sd or the slab variance; return the log marginal likelihood.
+
+    ``q`` and ``g`` are those of the proposal, taken or not.
+    """
+    log_global = state.log_global
+    old = log_global[which]
+    before = log_global_prior(controls, log_global, noise_sd)
+    before += log_slab_prior(log_global[1], controls.slab)
+    log_global[which] = old + step * rng.standard_normal()
+    after = log_global_prior(controls, log_global, noise_sd)
+    after += log_slab_prior(log_global[1], controls.slab)
+    fill_variances(controls, state, work.variance)
+    value = rebuild(work)
+    if math.log(rng.random()) < value + after - current - before:
+        return value
+    log_global[which] = old
+    fill_variances(controls, state, work.variance)
+    return current
+
+
+@compiled
+def trade_scales(rng, controls, state, noise_sd, step):
+    """Move the global sd with its products with the local scales held: only priors matter."""
+    log_global = state.log_global
+    shift = step * rng.standard_normal()
+    before = log_global_prior(controls, log_global, noise_sd)
+    log_global[0] += shift
+    log_chance = log_global_prior(controls, log_global, noise_sd) - before
+    for k in range(controls.n_controls):
+        log_chance += log_cauchy(state.log_local[k] - shift) - log_cauchy(state.log_local[k])
+    if math.log(rng.random()) < log_chance:
+        for k in range(controls.n_controls):
+            state.log_local[k] -= shift
+    else:
+        log_global[0] -= shift
 
 
 @compiled
@@ -284,47 +357,14 @@ def move_horseshoe(rng, controls, state, noise_sd, work, current):
     for k in range(count):
         for move in range(N_LOCAL_MOVES):
             step = SMALL_STEP if move % 2 else LARGE_STEP
-            new = state.log_local[k] + step * rng.standard_normal()
-            variance = control_variance(controls, new, 1.0, state.log_global)
-            change = variance - work.variance[k]
-            gained = rise(work, k, change)
-            log_chance = gained + log_cauchy(new) - log_cauchy(state.log_local[k])
-            if math.log(rng.random()) < log_chance:
-                current += gained
-                state.log_local[k] = new
-                change_variance(work, k, change)
-                work.variance[k] = variance
-    log_global = state.log_global
+            current += move_local(rng, controls, state, work, k, step)
     for which in range(2):
         for move in range(N_GLOBAL_MOVES):
-            old = log_global[which]
-            before = log_global_prior(controls, log_global, noise_sd)
-            before += log_slab_prior(log_global[1], controls.slab)
-            log_global[which] = old + (SMALL_STEP if move % 2 else LARGE_STEP) * (
-                rng.standard_normal()
-            )
-            after = log_global_prior(controls, log_global, noise_sd)
-            after += log_slab_prior(log_global[1], controls.slab)
-            fill_variances(controls, state, work.variance)
-            value = rebuild(work)
-            if math.log(rng.random()) < value + after - current - before:
-                current = value
-            else:
-                log_global[which] = old
-                fill_variances(controls, state, work.variance)
-    # with the products of local and global scales held, only their priors matter
+            step = SMALL_STEP if move % 2 else LARGE_STEP
+            current = move_global(rng, controls, state, noise_sd, work, which, step, current)
     for move in range(2 * N_GLOBAL_MOVES):
-        shift = (SMALL_STEP if move % 2 else 1.0 / math.sqrt(count)) * rng.standard_normal()
-        before = log_global_prior(controls, log_global, noise_sd)
-        log_global[0] += shift
-        log_chance = log_global_prior(controls, log_global, noise_sd) - before
-        for k in range(count):
-            log_chance += log_cauchy(state.log_local[k] - shift) - log_cauchy(state.log_local[k])
-        if math.log(rng.random()) < log_chance:
-            for k in range(count):
-                state.log_local[k] -= shift
-        else:
-            log_global[0] -= shift
+        step = SMALL_STEP if move % 2 else 1.0 / math.sqrt(count)
+        trade_scales(rng, controls, state, noise_sd, step)
 
 
 @compiled

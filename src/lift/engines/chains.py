@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 from scipy.special import logit
 
-from lift.engines._count_sweeps import Counts, count_buffers, run_count_sweeps
+from lift.engines._count_modes import Counts, count_buffers
+from lift.engines._count_sweeps import run_count_sweeps
 from lift.engines._proposals import Jumps, Tuning
 from lift.engines._scaled import (
     BETA,
@@ -22,7 +23,7 @@ from lift.engines._scaled import (
     Work,
     buffers,
 )
-from lift.engines._selection import Controls, ControlState
+from lift.engines._selection import Controls, ControlState, fill_variances
 from lift.engines._sweeps import Flags, Paths, State, paths, run_sweeps
 from lift.engines.exact import pack, state_arguments
 from lift.engines.mixture import Mixture
@@ -208,13 +209,17 @@ def new_chain(model: GibbsModel, z: FloatArray, cov: FloatArray, rng: np.random.
     """
     dim = len(z)
     factor = np.linalg.cholesky(cov + 1e-6 * np.eye(dim)) * 2.38 / np.sqrt(dim)
-    work = buffers(model.problem, dim)
+    work, state = buffers(model.problem, dim), new_state(model, z)
     counts = None
     if model.start is not None:
-        counts = count_buffers(model.centre, model.start, len(work.b))
+        controls = model.flags.controls
+        counts = count_buffers(model.centre, model.start, len(work.b), controls.n_controls)
+        # the first move of counts needs a weight of where the chain is
+        mine = state.scaled.coefficient[controls.first : controls.first + controls.n_controls]
+        fill_variances(controls, state.controls, mine)
     return Chain(
         rng=rng,
-        state=new_state(model, z),
+        state=state,
         tuning=Tuning(
             factor=np.ascontiguousarray(factor),
             log_steps=np.log(np.array([0.2, 0.5, 0.2, 0.2])),
@@ -276,6 +281,7 @@ def advance(
         run_count_sweeps(
             chain.rng, chain.state, model.flags, model.problem, model.prior, jumps, chain.tuning,
             chain.counts, chain.work, chain.scratch, N_WALKS, N_JUMPS, thin, adapt, zs, gammas,
+            insides, log_globals,
         )  # fmt: skip
         return zs, log_dfs, gammas, insides, log_globals
     run_sweeps(

@@ -6,8 +6,8 @@ by Metropolis steps with all states and coefficients integrated out, then coeffi
 sum and the steps of the level are drawn jointly, then the multipliers, together with the sd and the
 degrees of freedom of their distribution, which are moved with the multipliers integrated out (a
 partially collapsed sampler: van Dyk & Park 2008, doi:10.1198/016214508000000409). Of counts nothing
-can be integrated out: coefficients and states are moved with the hyperparameters, see
-:mod:`lift.engines._count_sweeps`.
+can be integrated out: coefficients and states are moved with the hyperparameters, and with the
+prior variances of controls, see :mod:`lift.engines._count_sweeps`.
 """
 
 from __future__ import annotations

@@ -172,6 +172,21 @@ def standard_errors_off(values: FloatArray, mean: float) -> float:
             },
             "response": {"heavy_tails": True},
         },
+        *(
+            pytest.param(
+                {
+                    "likelihood": "negative_binomial",
+                    "baseline": {
+                        "level_start_sd": 0.5,
+                        "control_prior": prior,
+                        "slab_sd": 0.2,
+                        "week": False,
+                    },
+                },
+                marks=pytest.mark.slow,
+            )
+            for prior in ("horseshoe", "spike_slab")
+        ),
     ],
     ids=[
         "normal",
@@ -181,6 +196,8 @@ def standard_errors_off(values: FloatArray, mean: float) -> float:
         "tails and a trend",
         "noise that lasts",
         "counts",
+        "counts, horseshoe",
+        "counts, spike and slab",
     ],
 )
 def test_the_prior_is_kept_where_outcomes_are_drawn_in_turn(spec: dict[str, object]) -> None:
@@ -231,8 +248,13 @@ def test_the_result_does_not_depend_on_workers() -> None:
     xr.testing.assert_identical(one.draws, three.draws)
 
 
-def test_a_chain_is_the_same_whatever_it_is_cut_into() -> None:
-    model = pack_gibbs(build_design(campaign(), ModelSpec()))
+@pytest.mark.parametrize(
+    "spec",
+    [{}, {"likelihood": "negative_binomial", "baseline": {"control_prior": "spike_slab"}}],
+    ids=str,
+)
+def test_a_chain_is_the_same_whatever_it_is_cut_into(spec: dict[str, object]) -> None:
+    model = pack_gibbs(build_design(campaign(n_controls=3), ModelSpec.model_validate(spec)))
     k = len(model.prior.kinds)
     jumps = as_jumps(Mixture(np.ones(1), np.zeros((1, k)), np.eye(k)[None]))
     z = points(k, 1)[0]
@@ -282,12 +304,9 @@ def same_posterior(exact: Posterior, gibbs: Posterior, *names: str) -> None:
     assert b.std() / a.std() == pytest.approx(1.0, abs=0.1)
 
 
-@pytest.mark.parametrize(
-    "baseline", [{"noise": "student_t"}, {"control_prior": "spike_slab"}], ids=str
-)
-def test_what_counts_do_not_have_is_refused(baseline: dict[str, str]) -> None:
-    spec = ModelSpec.model_validate({"baseline": baseline})
-    with pytest.raises(EngineError, match=f"{next(iter(baseline))} = .* of counts; no engine"):
+def test_student_noise_of_counts_is_refused_with_the_reason() -> None:
+    spec = ModelSpec.model_validate({"baseline": {"noise": "student_t"}})
+    with pytest.raises(EngineError, match=r"of counts \(a negative .* heavy tail .*; no engine"):
         fit_gibbs(campaign(60, (30.4,), level=4.0), spec, SampleSettings(100, 1))
 
 
