@@ -74,6 +74,79 @@ def scatter(part, columns_from, n_columns, pairs_from, n_all_columns, whole):
 
 
 @compiled
+def collapse_markets(
+    theta, common, own, y, noise, observed, columns, fixed, kernels, pairs, day, member_index,
+    member, spread, start_var, v_all, s_all, mean, keep, root, back, size, less, steps, crossed,
+    flags, sizes, ones, signs, whole, a, b,
+):  # fmt: skip
+    """Return the log likelihood of all markets; leave L and L^-1 b.
+
+    Of a path that they have in common ``steps`` is left with its own factor ``L_e`` and ``crossed``
+    with ``L_e^-1 E' T' sum_m Sigma_m^-1 W_m``.
+    """
+    n_markets, n = y.shape
+    p = columns[n_markets]
+    shares_path = common[SHARED_LEVEL] >= 0 or common[SHARED_NOISE] >= 0
+    whole[:] = 0.0
+    steps[:] = 0.0
+    crossed[:] = 0.0
+    log_variance = 0.0
+    n_observed = 0
+    for m in range(n_markets):
+        n_columns = columns[m + 1] - columns[m]
+        first, last = pairs[m], pairs[m + 1]
+        width = 1 + n_columns + last - first
+        v = v_all[: n * width].reshape((n, width))
+        s = s_all[: width * width].reshape((width, width))
+        mine = fixed[n * columns[m] : n * columns[m + 1]].reshape((n, n_columns))
+        for t in range(n):
+            n_observed += observed[m, t]
+        log_variance += innovations(
+            y[m], noise[m], observed[m], mine, kernels[first:last], day[first:last],
+            theta[own[m, 1]] ** 2, start_var, v, mean[:width],
+        )  # fmt: skip
+        cross_products(v, day[first:last], n_columns, flags, sizes, ones, s)
+        scatter(s, columns[m], n_columns, first, p, whole)
+        if shares_path:
+            add_market(
+                v, noise[m], observed[m], theta[own[m, 1]] ** 2, start_var, columns[m], n_columns,
+                first, p, keep, root, back[:width], steps, crossed,
+            )  # fmt: skip
+    half_log_det = 0.0
+    if shares_path:
+        level = common[SHARED_LEVEL]
+        shock = common[SHARED_NOISE]
+        half_log_det = integrate_path(
+            theta[level] ** 2 if level >= 0 else 0.0,
+            theta[shock] ** 2 if shock >= 0 else 0.0,
+            size, less, steps, crossed, flags, sizes, signs, whole,
+        )  # fmt: skip
+    normal_equations(whole, p, member_index, member, spread, a, b)
+    half_log_det += factor(a, flags, sizes)
+    squared = solve_lower(a, b)
+    total = n_observed * LOG_2PI + log_variance + whole[0, 0] - squared
+    return -0.5 * total - half_log_det
+
+
+@compiled
+def widest_market(columns, pairs):
+    """Return how many columns the widest market has, its outcome among them."""
+    widest = 0
+    for m in range(columns.shape[0] - 1):
+        widest = max(widest, 1 + columns[m + 1] - columns[m] + pairs[m + 1] - pairs[m])
+    return widest
+
+
+@compiled
+def spill(theta, common, spilled, member_value, member):
+    """Fill what part of what a post does everywhere each pair has."""
+    if common[SPILL_OVER] >= 0:
+        for k in range(spilled.shape[0]):
+            if spilled[k]:
+                member[k] = theta[common[SPILL_OVER]] * member_value[k]
+
+
+@compiled
 def market_points(
     thetas, normals, layout, common, own, lags, y, poisson_var, observed, columns, fixed,
     fixed_sd, pairs, day, group, n_groups, log_edges, log_views, log_size, member_index,
@@ -90,12 +163,7 @@ def market_points(
     p = columns[n_markets]
     n_pairs = pairs[n_markets]
     q = p + n_pairs + n_posts + mean_sd.shape[0]
-    widest = 0
-    n_observed = 0
-    for m in range(n_markets):
-        widest = max(widest, 1 + columns[m + 1] - columns[m] + pairs[m + 1] - pairs[m])
-        for t in range(n):
-            n_observed += observed[m, t]
+    widest = widest_market(columns, pairs)
     flags = np.array([85, 78, 82], dtype=np.uint8)
     sizes = np.zeros(4, dtype=np.int32)
     ones = np.ones(2)
@@ -117,59 +185,26 @@ def market_points(
     kernels = np.zeros((n_pairs, log_edges.shape[1] - 1))
     scale = np.zeros(n_groups)
     gain = np.zeros(n_pairs)
-    noise = np.zeros(n)
+    noise = np.zeros((n_markets, n))
     for i in range(thetas.shape[0]):
         theta = thetas[i]
         prepare_posts(
             theta, layout, lags, group, log_edges, log_views, log_size, scale, gain, kernels
         )
-        if common[SPILL_OVER] >= 0:
-            for k in range(n_pairs):
-                if spilled[k]:
-                    member[k] = theta[common[SPILL_OVER]] * member_value[k]
+        spill(theta, common, spilled, member_value, member)
         market_spread(
             theta, layout, common[MARKET_SD], own, columns, fixed_sd, n_pairs, n_posts, mean_sd,
             spread,
         )  # fmt: skip
-        whole[:] = 0.0
-        steps[:] = 0.0
-        crossed[:] = 0.0
-        log_variance = 0.0
         for m in range(n_markets):
-            n_columns = columns[m + 1] - columns[m]
-            first, last = pairs[m], pairs[m + 1]
-            width = 1 + n_columns + last - first
-            v = v_all[: n * width].reshape((n, width))
-            s = s_all[: width * width].reshape((width, width))
-            mine = fixed[n * columns[m] : n * columns[m + 1]].reshape((n, n_columns))
             noise_var = theta[own[m, 0]] ** 2
-            for t in range(n):
-                noise[t] = noise_var + poisson_var[m, t]
-            log_variance += innovations(
-                y[m], noise, observed[m], mine, kernels[first:last], day[first:last],
-                theta[own[m, 1]] ** 2, start_var, v, mean[:width],
-            )  # fmt: skip
-            cross_products(v, day[first:last], n_columns, flags, sizes, ones, s)
-            scatter(s, columns[m], n_columns, first, p, whole)
-            if shares_path:
-                add_market(
-                    v, noise, observed[m], theta[own[m, 1]] ** 2, start_var, columns[m], n_columns,
-                    first, p, keep, root, back[:width], steps, crossed,
-                )  # fmt: skip
-        half_log_det = 0.0
-        if shares_path:
-            level = common[SHARED_LEVEL]
-            shock = common[SHARED_NOISE]
-            half_log_det = integrate_path(
-                theta[level] ** 2 if level >= 0 else 0.0,
-                theta[shock] ** 2 if shock >= 0 else 0.0,
-                size, less, steps, crossed, flags, sizes, signs, whole,
-            )  # fmt: skip
-        normal_equations(whole, p, member_index, member, spread, a, b)
-        half_log_det += factor(a, flags, sizes)
-        squared = solve_lower(a, b)
-        total = n_observed * LOG_2PI + log_variance + whole[0, 0] - squared
-        log_likelihood[i] = -0.5 * total - half_log_det
+            for k in range(n):
+                noise[m, k] = noise_var + poisson_var[m, k]
+        log_likelihood[i] = collapse_markets(
+            theta, common, own, y, noise, observed, columns, fixed, kernels, pairs, day,
+            member_index, member, spread, start_var, v_all, s_all, mean, keep, root, back, size,
+            less, steps, crossed, flags, sizes, ones, signs, whole, a, b,
+        )  # fmt: skip
         if normals.shape[0] > 0:
             for k in range(q):
                 b[k] += normals[i, k]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift.data.campaign import Campaign
+from lift.engines._market_counts import market_count_points
 from lift.engines._markets import market_points
 from lift.engines.base import Progress, SampleSettings
-from lift.engines.exact import LAYOUT, POINTS_PER_TASK
+from lift.engines.exact import LAYOUT, POINTS_PER_TASK, pack
 from lift.engines.limits import mixtures, shapes
 from lift.engines.sampling import EMPTY, sample
 from lift.errors import EngineError
@@ -40,17 +42,25 @@ class MarketsModel:
         Arrays in the order that the kernel takes them, from ``layout`` to ``start_var``.
     n_coefficients : int
     workers : int
+    counts : tuple
+        Arrays that the kernel of counts takes beside: which markets are counts, what their log
+        means are measured from, and where Newton's method starts; empty where none is.
     """
 
     design: MarketsDesign
     arguments: tuple[object, ...]
     n_coefficients: int
     workers: int
+    counts: tuple[object, ...] = ()
 
     @property
     def n_normals(self) -> int:
         """Standard normal numbers that one draw of the coefficients takes."""
-        return self.n_coefficients
+        paths = [counted(part) for part in self.design.designs].count(True)
+        if paths:
+            names = ("shared_level_sd", "shared_noise_sd")
+            paths += any(self.design.position(name) >= 0 for name in names)
+        return self.n_coefficients + paths * len(self.design.designs[0].dates)
 
     @property
     def n_hypers(self) -> int:
@@ -59,8 +69,8 @@ class MarketsModel:
 
     @property
     def weighs_draws(self) -> bool:
-        """Whether a weight belongs to a draw of the coefficients too: it does not."""
-        return False
+        """Whether a weight belongs to a draw of the coefficients too: with counts it does."""
+        return bool(self.counts)
 
     def evaluate(self, z: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the log posterior density of points and a draw of the coefficients at each.
@@ -89,7 +99,8 @@ class MarketsModel:
         def run(task: slice) -> None:
             made_of = normals[task] if wanted else EMPTY
             out = gammas[task] if wanted else EMPTY
-            market_points(thetas[task], made_of, *self.arguments, values[task], out)
+            points = market_count_points if self.counts else market_points
+            points(thetas[task], made_of, *self.arguments, *self.counts, values[task], out)
 
         with ThreadPoolExecutor(self.workers) as pool:
             list(pool.map(run, tasks))
@@ -165,7 +176,24 @@ def pack_markets(design: MarketsDesign, workers: int = 1) -> MarketsModel:
         first.level_start_sd**2,
     )
     n_coefficients = sum(design.n_fixed) + len(rows) + n_posts + len(mean_sd)
-    return MarketsModel(design, arguments, n_coefficients, workers)
+    return MarketsModel(design, arguments, n_coefficients, workers, _counts(parts))
+
+
+def counted(part: Design) -> bool:
+    """Return whether the downloads of a market are modelled as counts."""
+    return part.likelihood == "negative_binomial"
+
+
+def _counts(parts: Sequence[Design]) -> tuple[object, ...]:
+    """Return what the kernel of counts takes beside the others' arguments."""
+    which = np.array([counted(part) for part in parts])
+    if not which.any():
+        return ()
+    start = np.zeros((len(parts), len(parts[0].dates)))
+    for m, part in enumerate(parts):
+        if which[m]:
+            start[m] = pack(part).start
+    return which, np.array([part.center for part in parts]), start
 
 
 def _shares(design: Design) -> FloatArray:

@@ -37,7 +37,9 @@ def warm() -> None:
     markets = Campaign(
         downloads=pd.concat([downloads.assign(market=name) for name in ("A", "B")]), posts=posts
     )
-    fit_markets(markets, ModelSpec(), SampleSettings(draws=100, chains=1))
+    for likelihood in ("lognormal", "negative_binomial"):
+        spec = ModelSpec.model_validate({"likelihood": likelihood})
+        fit_markets(markets, spec, SampleSettings(draws=100, chains=1))
 
 
 if __name__ == "__main__":

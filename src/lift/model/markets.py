@@ -8,7 +8,9 @@ influencer, own deviation). Level, noise and control coefficients have hyperpara
 market; those of the response are shared. Where a post reaches, ``r_jm`` is 1; where it does not it
 is no part of the market, or ``r_jm = spill_over`` for all of them. The path ``lambda_t`` that all
 markets have in common is there where :class:`lift.model.markets_spec.MarketsSpec` asks for it:
-markets are independent given it, the hyperparameters and the shared amplitudes.
+markets are independent given it, the hyperparameters and the shared amplitudes. Where downloads are
+few, a market's are counts whose log mean is the same sum without the noise; the markets of one
+campaign can be of both kinds.
 """
 
 from __future__ import annotations
@@ -91,9 +93,9 @@ def build_markets(campaign: Campaign, spec: ModelSpec) -> MarketsDesign:
     Raises
     ------
     EngineError
-        Naming everything that a joint model does not do: a single market, counts, states beside
-        the level, a free kernel, a campaign without posts, or a market without them that has
-        nothing in common with the others.
+        Naming everything that a joint model does not do: a single market, states beside the level,
+        a free kernel, a campaign without posts, or a market without them that has nothing in common
+        with the others.
     """
     markets = campaign.markets
     asked = spec.markets or MarketsSpec()
@@ -123,15 +125,11 @@ def build_markets(campaign: Campaign, spec: ModelSpec) -> MarketsDesign:
         mix[:n_own, :n_own] = design.mix
         designs.append(replace(design, hypers=(*design.hypers, *more), mix=mix))
         reach.append(mine)
-    for name, design in zip(markets, designs, strict=True):
-        if design.likelihood == "negative_binomial":
-            problems.append(f"counts in {name} (negative_binomial)")
-        if design.beyond_level:
-            problems.append(design.beyond_level)
+    problems = [design.beyond_level for design in designs if design.beyond_level]
     if problems:
         raise EngineError(
-            f"a joint model of markets has lognormal downloads (or the linear scale) and a local "
-            f"level, found {', '.join(dict.fromkeys(problems))}; fit each market by itself"
+            f"a joint model of markets has a local level, found "
+            f"{', '.join(dict.fromkeys(problems))}; fit each market by itself"
         )
     hypers, places = _joint_hypers(designs)
     # every market has all kernel groups; the largest set of shared hyperparameters has the mix
