@@ -95,6 +95,7 @@ def predictions(
         "chains": config["chains"],
         "prior_level_sd": method["prior_level_sd"],
         "prior_level_df": method["prior_level_df"],
+        "dynamic_regression": method.get("dynamic_regression", False),
     }
     result = lift.CausalImpact(
         np.column_stack([outcome, controls]),
@@ -103,7 +104,9 @@ def predictions(
         model_args,
         seed=seed,
     )
-    return result.fitted.predicted, result.fitted.draws.k
+    made = result.fitted.draws
+    # chains have no weights
+    return result.fitted.predicted, made.k if made.method == "importance" else 0.0
 
 
 def replication(name: str, config: dict[str, Any]) -> dict[str, Any]:

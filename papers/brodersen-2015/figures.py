@@ -13,6 +13,7 @@ METHODS = {
     "r_default": ("lift, R's defaults", "#b4541a", "o"),
     "wide_level": ("lift, wide level", "#2f6fb3", "s"),
     "free_level": ("lift, free level", "#8a5fb0", "v"),
+    "r_dynamic": ("lift, R's dynamic", "#c79a1e", "P"),
     "dynamic": ("lift, dynamic", "#1f8a63", "D"),
     "package": ("PyPI causalimpact", "#6b737b", "^"),
 }
@@ -27,7 +28,7 @@ def power(sources: dict[str, Any]) -> Figure:
     labels = [f"{effect:.4g}" for effect in 100 * table["effect"].unique()]
     for i, (method, (label, colour, marker)) in enumerate(METHODS.items()):
         own = table[table["method"] == method]
-        at = [position + 0.08 * (i - 2) for position in range(len(own))]
+        at = [position + 0.08 * (i - 2.5) for position in range(len(own))]
         axes.errorbar(
             at, own["share"], yerr=2 * own["se"], label=label, color=colour, marker=marker,
             markersize=4, linewidth=1.2, elinewidth=0.9,
@@ -46,7 +47,7 @@ def power(sources: dict[str, Any]) -> Figure:
 def horizon(sources: dict[str, Any]) -> Figure:
     """Return coverage, width and error by the campaign's length, without and with a break."""
     table: pd.DataFrame = sources["horizon"]
-    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.3), layout="constrained")
     panels = figure.subplots(1, 3)
     for axes, column, title in zip(
         panels,
@@ -65,7 +66,7 @@ def horizon(sources: dict[str, Any]) -> Figure:
         axes.set_ylim(0, None)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=5, columnspacing=1.2, handlelength=1.6
+        handles, labels, loc="outside lower center", ncols=3, columnspacing=1.2, handlelength=1.6
     )
     return figure
 

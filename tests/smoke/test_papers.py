@@ -115,6 +115,8 @@ def test_notes_of_the_simulation_hold_its_numbers() -> None:
         "R's defaults": "r_default",
         "wide level": "wide_level",
         "free level": "free_level",
+        "R's dynamic": "r_dynamic",
+        "R's dynamic, wide level": "r_dynamic_wide",
         "dynamic": "dynamic",
         "PyPI causalimpact": "package",
     }.items():
@@ -144,5 +146,7 @@ def test_the_paper_s_model_is_calibrated_in_its_simulation_and_the_defaults_are_
     error = (0.05 * 0.95 / n["replications"]) ** 0.5
     assert abs(n["dynamic_detected_0"] - 0.05) < 3 * error
     assert abs(n["dynamic_plain_181_covered"] - 0.95) < 3 * error
+    assert abs(n["r_dynamic_detected_0"] - 0.05) < 3 * error
+    assert abs(n["r_dynamic_plain_181_covered"] - 0.95) < 3 * error
     assert n["r_default_detected_0"] > 0.05 + 5 * error
     assert n["r_default_plain_181_covered"] < 0.95 - 5 * error
