@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lift.analysis.responses import read_responses
+from lift.analysis.acting import Lift, read_acting
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
 
@@ -17,23 +16,6 @@ FloatArray = NDArray[np.float64]
 
 # What is left of a day's downloads where posts added as many on the linear scale.
 LARGEST_LOST_SHARE = 0.999
-
-
-@dataclass(frozen=True)
-class Lift:
-    """Draws of the log-lift of a set of posts.
-
-    Attributes
-    ----------
-    first_day : int
-        Position in the calendar of the first day on which one of them can act.
-    values : ndarray, shape (chain * draw, n_days), log units
-        Sum of their responses on each day from there on; on the linear scale in its unit of
-        downloads.
-    """
-
-    first_day: int
-    values: FloatArray
 
 
 def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
@@ -52,30 +34,7 @@ def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
         kernel), for the days on which at least one of the posts can act and that lie within the
         data.
     """
-    draws = posterior.draws
-    constant = posterior.tree["constant_data"]
-    days = constant["post_day"].to_numpy()[members]
-    fractions = constant["post_fraction"].to_numpy()[members]
-    groups = constant["kernel_group_index"].to_numpy()[members]
-    window = int(posterior.attrs["window_days"])
-    n_dates = posterior.downloads.sizes["date"]
-    first = int(days.min())
-    last = min(int(days.max()) + window, n_dates)
-    responses = read_responses(posterior)
-    n_draws = len(responses.shape)
-    impulse = draws["impulse"].to_numpy().reshape(n_draws, -1)
-    gain = draws["gain"].to_numpy().reshape(n_draws, -1) if "gain" in draws else None
-    values = np.zeros((n_draws, last - first))
-    for member, day, fraction, group in zip(members, days, fractions, groups, strict=True):
-        n_days = min(window, n_dates - int(day))
-        start = int(day) - first
-        values[:, start : start + n_days] += responses.response(
-            responses.scale[:, group],
-            float(fraction),
-            impulse[:, member],
-            None if gain is None else gain[:, member],
-        )[:, :n_days]
-    return Lift(first, values)
+    return read_acting(posterior).lift(members)
 
 
 def is_linear(posterior: Posterior) -> bool:
@@ -104,7 +63,12 @@ def lost_downloads(
     """
     if is_linear(posterior):
         return np.asarray(float(posterior.attrs["unit"]) * lift)
-    return np.asarray(downloads * -np.expm1(-lift))
+    # one array, written in place: with the draws of a long campaign each is large
+    out = np.negative(lift)
+    np.expm1(out, out=out)
+    np.negative(out, out=out)
+    out *= downloads
+    return out
 
 
 def lost_share(posterior: Posterior, lift: Lift) -> FloatArray:

@@ -8,7 +8,8 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from lift.analysis.counterfactual import Lift, interval_tail, log_lift, lost_downloads
+from lift.analysis.acting import Lift
+from lift.analysis.counterfactual import interval_tail, log_lift, lost_downloads
 from lift.analysis.effects import Effects, Unit
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior

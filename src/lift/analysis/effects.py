@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,41 +13,23 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.counterfactual import interval_tail, log_lift, lost_downloads
+from lift.analysis.acting import ALL, Acting, parts_of, read_acting
+from lift.analysis.counterfactual import interval_tail, lost_downloads
 from lift.analysis.coupling import Coupling, check_coupling, superposed
 from lift.analysis.diagnostics import mcse_mean
 from lift.analysis.schema import in_schema
+from lift.analysis.units import BY as BY
+from lift.analysis.units import NOT_GIVEN
+from lift.analysis.units import Unit as Unit
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
+Totals = tuple[list[Unit], FloatArray]
 
 DOWNLOADS = "downloads"
 ONLY_PRIOR = "only prior"
-BY = ("post", "influencer", "platform", "creator_type", "content", "campaign")
-NOT_GIVEN = "(not given)"
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A set of posts that is taken away together.
-
-    Attributes
-    ----------
-    by : str
-        Kind of set: one of ``BY``.
-    name : str
-    members : ndarray of int
-        Positions of its posts.
-    window : ndarray of bool, shape (n_dates,)
-        Days from each of its posts to the horizon after it, both included.
-    """
-
-    by: str
-    name: str
-    members: NDArray[np.int64]
-    window: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +62,15 @@ class Effects:
     post_notes: Mapping[str, str] = field(default_factory=dict)
     coupling: Coupling = "shared"
     noise: FloatArray | None = None
+    _cache: dict[str, Totals] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the coupling."""
         check_coupling(self.posterior, self.coupling, self.noise)
 
     @cached_property
-    def _cache(self) -> dict[str, tuple[list[Unit], FloatArray]]:
-        return {}
+    def _acting(self) -> Acting:
+        return read_acting(self.posterior)
 
     @cached_property
     def _post_days(self) -> NDArray[np.int64]:
@@ -168,30 +151,47 @@ class Effects:
             Positions in the calendar.
         draws : ndarray, shape (chain * draw, n_days), downloads/day
         """
-        downloads = self.posterior.downloads.to_numpy()
-        lift = log_lift(self.posterior, unit.members)
+        return self._daily(unit, ALL)
+
+    def _daily(self, unit: Unit, part: slice) -> tuple[NDArray[np.int64], FloatArray]:
+        """Return ``daily_draws`` of some of the draws."""
+        downloads = self._acting.downloads
+        lift = self._acting.lift(unit.members, part)
         days = np.flatnonzero(unit.window & np.isfinite(downloads))
         inside = days - lift.first_day
         acting = (inside >= 0) & (inside < lift.values.shape[1])
         gone = np.zeros((len(lift.values), len(days)))
         gone[:, acting] = lift.values[:, inside[acting]]
         if self.noise is not None:
-            gone -= self.noise[:, days]
+            gone -= self.noise[part, days]
         if self.coupling == "superposition":
             rng = stream(int(self.posterior.attrs.get("seed", 0)), "coupling", unit.by, unit.name)
             return days, superposed(downloads[days], gone, rng)
         return days, lost_downloads(self.posterior, downloads[days], gone)
 
-    def _totals(self, by: str) -> tuple[list[Unit], FloatArray]:
+    def _totals(self, by: str) -> Totals:
         """Return units and their cumulative effects, shape (chain * draw, unit)."""
         if by not in self._cache:
-            units = self.units(by)
-            # big arrays of NumPy: threads share the work, and each unit's numbers are its own
-            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-                sums = pool.map(lambda unit: self.daily_draws(unit)[1].sum(axis=1), units)
-                totals = np.column_stack(list(sums))
-            self._cache[by] = (units, totals)
+            self._cache[by] = (units := self.units(by), self._sums(units))
         return self._cache[by]
+
+    def _sums(self, units: Sequence[Unit]) -> FloatArray:
+        """Return the cumulative effects of units, shape (chain * draw, unit), by all processors."""
+        totals = np.empty((n_draws := len(self._acting.impulse), len(units)))
+        whole = self.coupling == "superposition"  # its draws come from one stream for each unit
+        tasks = [
+            (i, part)
+            for i, unit in enumerate(units)
+            for part in ([ALL] if whole else parts_of(n_draws, int(unit.window.sum())))
+        ]
+
+        def run(task: tuple[int, slice]) -> None:
+            i, part = task
+            totals[part, i] = self._daily(units[i], part)[1].sum(axis=1)
+
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            list(pool.map(run, tasks))
+        return totals
 
     def interaction_index(self, prob: float = 0.95) -> float:
         """Return by how much single effects overstate the campaign's when they are added up.

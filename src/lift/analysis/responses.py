@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -55,6 +55,16 @@ class Responses:
     lags: tuple[int, int]
     free: FloatArray | None
 
+    def some(self, part: slice) -> Responses:
+        """Return the responses under some of the draws."""
+        return replace(
+            self,
+            scale=self.scale[part],
+            shape=self.shape[part],
+            displacement=None if self.displacement is None else self.displacement[part],
+            free=None if self.free is None else self.free[part],
+        )
+
     def kernel(self, scale: FloatArray, fraction: float) -> FloatArray:
         """Return the shares of a response by calendar day.
 
@@ -94,7 +104,8 @@ class Responses:
             ``impulse K + gain delta``, with deviations ``delta`` of the mean response where the
             kernel is free.
         """
-        out = impulse[:, None] * self.kernel(scale, fraction)
+        out = self.kernel(scale, fraction)
+        out *= impulse[:, None]
         if self.free is not None and gain is not None:
             n_free = self.free.shape[1]
             deviation = self.free @ age_shares(fraction, n_free)

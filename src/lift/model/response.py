@@ -56,9 +56,14 @@ def kernel_days(
     else:
         # a power by way of logs: twice as fast
         survival = np.ones((*shape.shape, window_days + 1))
-        powers = np.exp(shape[..., None] * np.log(edges[1:]))
-        survival[..., 1:] = np.exp(-first_day_scale[..., None] * powers)
-    return np.asarray((survival[..., :-1] - survival[..., 1:]) / (1.0 - survival[..., -1:]))
+        later = survival[..., 1:]
+        np.multiply(shape[..., None], np.log(edges[1:]), out=later)
+        np.exp(later, out=later)
+        later *= -first_day_scale[..., None]
+        np.exp(later, out=later)
+    shares = survival[..., :-1] - survival[..., 1:]
+    shares /= 1.0 - survival[..., -1:]
+    return np.asarray(shares)
 
 
 def displaced(
