@@ -126,14 +126,13 @@ def campaign(
 
 
 def by_single(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """Return the intervals of lift.CausalImpact on one series; R's prior where there is no lift."""
+    """Return the intervals of lift.CausalImpact on one series."""
     made = simulated(int(name.split("_")[1]), config)
     out: dict[str, Any] = {key: made[key] for key in SCALES}
     for what in ("null", "lifted"):
-        paths = [path for path in config["single"] if what == "null" or path != "r_default"]
         out[what] = {
-            path: single(made[what], made["controls"], config["single"][path], config)
-            for path in paths
+            path: single(made[what], made["controls"], settings, config)
+            for path, settings in config["single"].items()
         }
     return out
 
