@@ -1,4 +1,4 @@
-"""The same posts by every engine: the bundled campaign, and real posts on Hacker News."""
+"""The same posts by five engines: the bundled campaign, and real posts on Hacker News."""
 
 from __future__ import annotations
 
