@@ -13,8 +13,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from small_posteriors import hand_made
 
-from lift.analysis.attribution import ESTIMANDS, attribution, day_shares
+from lift.analysis.attribution import ESTIMANDS, attribution
 from lift.analysis.effects import Effects
+from lift.analysis.shares import day_shares
 from lift.data.simulate import SimulationConfig, simulate
 from lift.model.posterior import Posterior
 from lift.rng import stream

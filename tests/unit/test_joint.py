@@ -152,11 +152,19 @@ def test_faults_are_told_with_their_market() -> None:
         analyse_markets(holed)
 
 
-def test_scale_mixtures_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"baseline": {"noise": "student_t"}}, r"baseline\.noise"),
+        ({"response": {"positive_only": True}}, r"response\.positive_only = true"),
+        ({"response": {"saturation": "hill"}}, r'response\.saturation = "hill"'),
+    ],
+    ids=["noise", "positive only", "saturation"],
+)
+def test_what_a_joint_model_does_not_do_is_refused(setting: dict[str, Any], words: str) -> None:
     data, _ = drawn()
-    spec = ModelSpec.model_validate({"baseline": {"noise": "student_t"}})
-    with pytest.raises(lift.EngineError, match=r"does not do baseline\.noise"):
-        analyse_markets(data, spec)
+    with pytest.raises(lift.EngineError, match=f"does not do {words}"):
+        analyse_markets(data, ModelSpec.model_validate(setting))
 
 
 TREND = 0.03

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.analysis.responses import Responses, read_responses
+from lift.analysis.responses import Responses, read_responses, read_saturation
 from lift.model.posterior import Posterior
+from lift.model.saturation import Saturation
 
 FloatArray = NDArray[np.float64]
 
@@ -27,12 +28,40 @@ class Lift:
     first_day : int
         Position in the calendar of the first day on which one of them can act.
     values : ndarray, shape (chain * draw, n_days), log units
-        Sum of their responses on each day from there on; on the linear scale in its unit of
-        downloads.
+        What they add to all other posts on each day from there on; on the linear scale in its unit
+        of downloads.
     """
 
     first_day: int
     values: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Exposure:
+    """Draws of the responses of a set of posts, before saturation.
+
+    Attributes
+    ----------
+    first_day : int
+        As of a :class:`Lift`.
+    own : ndarray, shape (chain * draw, n_days)
+        Sum of their responses.
+    rest : ndarray, shape (chain * draw, n_days), or None
+        Sum of the responses of all other posts; None where nothing saturates.
+    saturation : Saturation or None
+    """
+
+    first_day: int
+    own: FloatArray
+    rest: FloatArray | None = None
+    saturation: Saturation | None = None
+
+    @property
+    def lift(self) -> Lift:
+        """What the posts add to all others: ``s(own + rest) - s(rest)``, or ``own``."""
+        if self.saturation is None or self.rest is None:
+            return Lift(self.first_day, self.own)
+        return Lift(self.first_day, self.saturation.by_day().gained(self.own, self.rest))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +81,8 @@ class Acting:
     window_days : int
     downloads : ndarray, shape (date,), downloads/day
         NaN = not observed.
+    saturation : Saturation or None
+        With a limit per draw; None where responses add up.
     """
 
     responses: Responses
@@ -62,6 +93,7 @@ class Acting:
     fractions: FloatArray
     window_days: int
     downloads: FloatArray
+    saturation: Saturation | None = None
 
     def span(self, members: NDArray[np.int64]) -> tuple[int, int]:
         """Return the first day on which one of some posts can act and the day after the last."""
@@ -82,20 +114,51 @@ class Acting:
         -------
         Lift
         """
+        return self.exposure(members, part).lift
+
+    def exposure(
+        self, members: NDArray[np.int64], part: slice = ALL, *, alone: bool = False
+    ) -> Exposure:
+        """Return the responses of some posts and, where they saturate, of all others beside them.
+
+        Parameters
+        ----------
+        members : ndarray of int
+            Positions of the posts, at least one.
+        part : slice, optional
+            The draws to take; all of them by default.
+        alone : bool
+            Leave the others out.
+
+        Returns
+        -------
+        Exposure
+        """
         first, last = self.span(members)
+        own = self._together(members, part, first, last)
+        if self.saturation is None or alone:
+            return Exposure(first, own)
+        beside = (self.days < last) & (self.days + self.window_days > first)
+        beside[members] = False
+        rest = self._together(np.flatnonzero(beside), part, first, last)
+        return Exposure(first, own, rest, self.saturation.some(part))
+
+    def _together(
+        self, members: NDArray[np.int64], part: slice, first: int, last: int
+    ) -> FloatArray:
+        """Return the sum of the responses of some posts from a day on and up to another."""
         responses = self.responses.some(part)
         values = np.zeros((len(responses.shape), last - first))
         for member in members:
             day = int(self.days[member])
-            n_days = min(self.window_days, len(self.downloads) - day)
-            start = day - first
-            values[:, start : start + n_days] += responses.response(
+            begin, end = max(day, first), min(day + self.window_days, last)
+            values[:, begin - first : end - first] += responses.response(
                 responses.scale[:, self.groups[member]],
                 float(self.fractions[member]),
                 self.impulse[part, member],
                 None if self.gain is None else self.gain[part, member],
-            )[:, :n_days]
-        return Lift(first, values)
+            )[:, begin - day : end - day]
+        return values
 
 
 def read_acting(posterior: Posterior) -> Acting:
@@ -113,6 +176,7 @@ def read_acting(posterior: Posterior) -> Acting:
         fractions=constant["post_fraction"].to_numpy(),
         window_days=int(posterior.attrs["window_days"]),
         downloads=posterior.downloads.to_numpy(),
+        saturation=read_saturation(posterior),
     )
 
 

@@ -11,21 +11,22 @@ downloads ``Y`` and log-lifts ``f_j`` of its active posts, ``F = sum_j f_j``:
   (Shapley 1953, doi:10.1515/9781400881970-018).
 
 The last two add up to the campaign's total ``Y (1 - exp(-F))``, the first two do not. On the linear
-scale all four are the post's ``f_j``, and all add up.
+scale all four are the post's ``f_j``, and all add up. Where responses saturate the formulas are
+those of :mod:`lift.analysis.shares`.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.counterfactual import interval_tail, is_linear, log_lift
+from lift.analysis.acting import read_acting
+from lift.analysis.counterfactual import interval_tail, is_linear
 from lift.analysis.effects import Effects, Unit
 from lift.analysis.responses import RESPONSE_DRAWS
+from lift.analysis.shares import MAX_ORDERED, Rule, day_shares
 from lift.model.posterior import Posterior
 
 FloatArray = NDArray[np.float64]
@@ -33,86 +34,12 @@ IntArray = NDArray[np.int64]
 
 ESTIMANDS = ("leave_one_out", "add_one_in", "aumann_shapley", "shapley")
 SHORT_NAMES = {"leave_one_out": "loo"}
+NO_SHAPLEY = (
+    f"no Shapley value: responses saturate, and more than {MAX_ORDERED} posts act on one day; read "
+    "Aumann-Shapley"
+)
 # Log-lifts held at a time: 128 MiB of float64.
 MAX_VALUES = 2**24
-
-
-@dataclass(frozen=True)
-class Shares:
-    """What posts that are active on one day contribute to it, per download of that day.
-
-    Attributes
-    ----------
-    leave_one_out, add_one_in, aumann_shapley, shapley : ndarray, shape (n_posts, n_draws)
-    total : ndarray, shape (n_draws,)
-        Incremental share of the day's downloads of all posts together.
-    """
-
-    leave_one_out: FloatArray
-    add_one_in: FloatArray
-    aumann_shapley: FloatArray
-    shapley: FloatArray
-    total: FloatArray
-
-
-def day_shares(log_lifts: FloatArray) -> Shares:
-    """Return the four attributions of one day.
-
-    Parameters
-    ----------
-    log_lifts : ndarray, shape (n_posts, n_draws)
-        Responses of the posts that are active, of either sign.
-
-    Returns
-    -------
-    Shares
-        Of each download of the day.
-    """
-    together = log_lifts.sum(axis=0)
-    total = -np.expm1(-together)
-    alone = -np.expm1(-log_lifts)
-    if len(log_lifts) == 1:
-        return Shares(alone, alone, alone, alone, total)
-    safe = np.where(together == 0.0, 1.0, together)
-    slope = np.where(together == 0.0, 1.0, total / safe)
-    return Shares(
-        leave_one_out=alone,
-        add_one_in=alone * np.exp(log_lifts - together),
-        aumann_shapley=log_lifts * slope,
-        shapley=_shapley(alone),
-        total=total,
-    )
-
-
-def added_shares(lifts: FloatArray) -> Shares:
-    """Return the four attributions of one day on the linear scale, per unit of the scale.
-
-    Parameters
-    ----------
-    lifts : ndarray, shape (n_posts, n_draws)
-        What each active post adds, in units of the scale.
-
-    Returns
-    -------
-    Shares
-    """
-    return Shares(lifts, lifts, lifts, lifts, lifts.sum(axis=0))
-
-
-def _shapley(alone: FloatArray) -> FloatArray:
-    """Return exact Shapley values of the game ``v(S) = 1 - prod_{i not in S} (1 - alone_i)``.
-
-    By the multilinear extension (Owen 1972, doi:10.1287/mnsc.18.5.64) the value of post j is
-    ``alone_j int_0^1 prod_{i != j} (1 - q alone_i) dq``. The integrand is a polynomial of degree
-    K - 1 in q, which ``ceil(K / 2)`` Gauss-Legendre nodes integrate exactly. Every factor is at
-    least ``1 - q > 0``, so the product over the others is the whole product over one's own factor.
-    """
-    nodes, weights = np.polynomial.legendre.leggauss((len(alone) + 1) // 2)
-    mean = np.zeros_like(alone)
-    for q, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        factors = 1.0 - q * alone
-        mean += weight * factors.prod(axis=0) / factors
-    return alone * mean
 
 
 def attribution(posterior: Posterior, by: str = "post") -> xr.Dataset:
@@ -136,7 +63,8 @@ def attribution(posterior: Posterior, by: str = "post") -> xr.Dataset:
         (chain, draw, <by>), and ``total``, dims (chain, draw), in downloads; and
         ``interaction_index``, dims (chain, draw): the sum of leave-one-out effects over the total,
         less 1 (NaN where the total is 0). Coordinate ``n_posts``. The attribute
-        ``interaction_index`` is that of the posterior means.
+        ``interaction_index`` is that of the posterior means. Where responses saturate ``shapley``
+        is NaN for a post that acts on a day with more than ``MAX_ORDERED`` active posts.
 
     Raises
     ------
@@ -201,29 +129,29 @@ def _add_days(
 ) -> None:
     """Add every day's attributions to ``sums`` (estimand, unit, draw) and ``total`` (draw)."""
     n_posts = posterior.draws.sizes["post"]
-    lifts = [log_lift(posterior, np.array([post])) for post in range(n_posts)]
-    first = [lift.first_day for lift in lifts]
-    by_day = [np.ascontiguousarray(lift.values.T) for lift in lifts]
-    del lifts
+    acting = read_acting(posterior)
+    exposures = [acting.exposure(np.array([post]), alone=True) for post in range(n_posts)]
+    first = [found.first_day for found in exposures]
+    by_day = [np.ascontiguousarray(found.own.T) for found in exposures]
+    del exposures
     owner = np.empty(n_posts, dtype=np.int64)
     for i, unit in enumerate(units):
         owner[unit.members] = i
     grouped = any(len(unit.members) > 1 for unit in units)
     downloads = posterior.downloads.to_numpy()
-    linear = is_linear(posterior)
+    rule = Rule(is_linear(posterior), acting.saturation)
     for day, active in plan:
         f = np.stack([by_day[post][day - first[post]] for post in active])
-        shares = added_shares(f) if linear else day_shares(f)
-        number = float(posterior.attrs["unit"]) if linear else downloads[day]
+        shares = day_shares(f, rule)
+        number = float(posterior.attrs["unit"]) if rule.linear else downloads[day]
         total += number * shares.total
         names, index = np.unique(owner[active], return_inverse=True)
         alone, alone_in = shares.leave_one_out, shares.add_one_in
         parts = [shares.aumann_shapley, shares.shapley]
         if grouped:
             sets = (index == np.arange(len(names))[:, None]).astype(np.float64)
-            together = sets @ f
-            alone = together if linear else -np.expm1(-together)
-            alone_in = together if linear else alone * np.exp(together - f.sum(axis=0))
+            together, whole = sets @ f, f.sum(axis=0)
+            alone, alone_in = rule.left_out(together, whole), rule.alone(together, whole)
             parts = [sets @ values for values in parts]
         else:
             names = owner[active]
@@ -289,7 +217,12 @@ def attribution_table(
     table = summarise(attribution(posterior, by), prob)
     effects = Effects(posterior) if noted is None else noted
     table["coupling"] = "shared"
-    table["note"] = [effects.note(unit) for unit in effects.units(by)]
+    notes = [effects.note(unit) for unit in effects.units(by)]
+    absent = table["shapley_mean"].isna()
+    table["note"] = [
+        "; ".join(filter(None, [note, NO_SHAPLEY if none else ""]))
+        for note, none in zip(notes, absent, strict=True)
+    ]
     return table
 
 

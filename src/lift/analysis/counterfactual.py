@@ -32,7 +32,8 @@ def log_lift(posterior: Posterior, members: NDArray[np.int64]) -> Lift:
     Lift
         ``sum_j f_j(t)`` with ``f_j(t) = impulse_j K(t; tau_j)`` (and the deviations of a free
         kernel), for the days on which at least one of the posts can act and that lie within the
-        data.
+        data. Where responses saturate, what that adds to the other posts: ``F`` of all posts less
+        ``F`` of all without these.
     """
     return read_acting(posterior).lift(members)
 

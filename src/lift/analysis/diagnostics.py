@@ -33,6 +33,7 @@ SCALARS = (
     "first_day_share",
     "kernel_shape",
     "displacement",
+    "saturation_limit",
     "free_sd",
     "market_sd",
     *MARKET_SCALARS,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from lift.analysis.acting import Lift
-from lift.analysis.counterfactual import interval_tail, log_lift, lost_downloads
+from lift.analysis.acting import Exposure, read_acting
+from lift.analysis.counterfactual import interval_tail, lost_downloads
 from lift.analysis.effects import Effects, Unit
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
@@ -72,15 +74,18 @@ def displacement_table(
     share = _share(posterior)
     rows = []
     for unit in effects.units(by):
-        lift = log_lift(nothing, unit.members)
+        acting = read_acting(nothing).exposure(unit.members)
+        if acting.rest is not None:
+            # of other posts that is taken back which the model says
+            acting = replace(acting, rest=read_acting(posterior).exposure(unit.members).rest)
         gross_days, _ = _lags(posterior)
-        gross = _totals(posterior, unit, lift, gross_days, 0.0)
-        net = _totals(posterior, unit, lift, net_days, 0.0 if share is None else share)
+        gross = _totals(posterior, unit, acting, gross_days, 0.0)
+        net = _totals(posterior, unit, acting, net_days, 0.0 if share is None else share)
         row: dict[str, object] = {"by": by, "unit": unit.name}
         for name, draws in (("gross", gross), ("net", net)):
             row[f"{name}_mean"] = float(draws.mean())
             row[f"{name}_lower"], row[f"{name}_upper"] = np.quantile(draws, [tail, 1 - tail])
-        tipping = _tipping(posterior, unit, lift, tail)
+        tipping = _tipping(posterior, unit, acting, tail)
         row |= {"tipping": tipping, **_of_share(share, net, tipping, tail, spec)}
         note = effects.note(unit)
         rows.append(row | {"prob": prob, "coupling": "shared", "note": note})
@@ -127,11 +132,11 @@ def _without_displacement(posterior: Posterior) -> Posterior:
     return Posterior(xr.DataTree(posterior.tree.to_dataset(), children=groups))
 
 
-def _tipping(posterior: Posterior, unit: Unit, lift: Lift, tail: float) -> float:
+def _tipping(posterior: Posterior, unit: Unit, acting: Exposure, tail: float) -> float:
     net_days = _lags(posterior)[1]
 
     def lower(psi: float) -> float:
-        return float(np.quantile(_totals(posterior, unit, lift, net_days, psi), tail))
+        return float(np.quantile(_totals(posterior, unit, acting, net_days, psi), tail))
 
     if lower(0.0) <= 0.0:
         return 0.0
@@ -141,17 +146,17 @@ def _tipping(posterior: Posterior, unit: Unit, lift: Lift, tail: float) -> float
 
 
 def _totals(
-    posterior: Posterior, unit: Unit, lift: Lift, lags: int, psi: float | FloatArray
+    posterior: Posterior, unit: Unit, acting: Exposure, lags: int, psi: float | FloatArray
 ) -> FloatArray:
     """Return draws of the effect within some lags of the unit's posts, a share taken back."""
     downloads = posterior.downloads.to_numpy()
     first = posterior.posts["post_day"].to_numpy()[unit.members]
-    days = lift.first_day + np.arange(lift.values.shape[1])
+    days = acting.first_day + np.arange(acting.own.shape[1])
     since = days - first[:, None]
     seen = ((since >= 0) & (since <= lags)).any(axis=0) & np.isfinite(downloads[days])
     after, until = _lags(posterior)
-    impulse = posterior.draws["impulse"].to_numpy().reshape(len(lift.values), -1)
+    impulse = posterior.draws["impulse"].to_numpy().reshape(len(acting.own), -1)
     back = ((since > after) & (since <= until)).astype(np.float64) / (until - after)
     taken = np.reshape(psi, (-1, 1)) * (impulse[:, unit.members] @ back)
-    left = (lift.values - taken)[:, seen]
+    left = replace(acting, own=acting.own - taken).lift.values[:, seen]
     return np.asarray(lost_downloads(posterior, downloads[days[seen]], left).sum(axis=1))

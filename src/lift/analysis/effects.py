@@ -38,14 +38,14 @@ class Effects:
 
     ``D_S = sum_t Y_t (1 - exp(-sum_{j in S} f_jt))`` over the observed days of the set's window.
     Effects of single posts do not add up to that of the campaign where posts overlap. On the linear
-    scale ``D_S = sum_t sum_{j in S} f_jt``: there they add up, day by day.
+    scale ``D_S = sum_t sum_{j in S} f_jt``: there they add up, day by day. Of responses that
+    saturate the sum over S is what it adds to all others.
 
     Attributes
     ----------
     posterior : Posterior
     post_notes : mapping of str to str
-        What tables say beside a post, by its id: that it is only prior, or cannot be told from
-        another.
+        What tables say beside a post, by its id, such as that it is only prior.
     coupling : "shared", "independent" or "superposition"
         What the days without the posts have in common with those observed; see
         :mod:`lift.analysis.coupling`.

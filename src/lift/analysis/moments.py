@@ -36,6 +36,7 @@ HYPERPARAMETERS = (
     "first_day_share",
     "kernel_shape",
     "displacement",
+    "saturation_limit",
     "free_sd",
     "market_sd",
     *MARKET_SCALARS,

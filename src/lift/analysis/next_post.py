@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lift.analysis.counterfactual import interval_tail, is_linear
 from lift.analysis.moments import flat_draws
-from lift.analysis.responses import Responses, read_responses
+from lift.analysis.responses import Responses, read_responses, read_saturation
 from lift.errors import InputError, Problem
 from lift.model.design import SIZE_WINDOW_DAYS
 from lift.model.posterior import Posterior
@@ -92,7 +92,8 @@ def predict_next(
     its platform. What the run has not seen is drawn from its prior given the hyperparameters, the
     same for all next posts that share it, and said in the note: an influencer who is new or posted
     once, a level of an attribute, a platform's kernel. An attribute that is not given adds no
-    deviation, and views not given count as the reference views, as in the fit.
+    deviation, and views not given count as the reference views, as in the fit. Each post is by
+    itself: where responses saturate, nothing else acts on its days.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ def predict_next(
     tail = interval_tail(prob)
     table = _checked(posterior, posts)
     fitted = _read(posterior, spec, seed)
-    responses = read_responses(posterior)
+    responses, saturation = read_responses(posterior), read_saturation(posterior)
     n_days = int(posterior.attrs["horizon_days"]) + 1
     columns, rows = [], []
     for row in table.to_dict("records"):
@@ -130,6 +131,8 @@ def predict_next(
         scale = _scale(responses, fitted, row, notes)
         response = responses.response(scale, POST_FRACTION, amplitude * gain, gain)[:, :n_days]
         baseline = float(row["baseline"])
+        if saturation is not None:
+            response = saturation.by_day().together(response)
         draws = _gained(posterior, response, baseline).sum(axis=1)
         lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
         mean, sd = np.nan, np.nan

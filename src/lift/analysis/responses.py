@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lift.model.free_kernel import age_shares
 from lift.model.posterior import Posterior
 from lift.model.response import displaced, kernel_days
+from lift.model.saturation import Saturation
 
 FloatArray = NDArray[np.float64]
 
@@ -22,6 +23,7 @@ RESPONSE_DRAWS = (
     "displacement",
     "gain",
     "free_share",
+    "saturation_limit",
 )
 # The largest number below 1: a share that rounds to 1 keeps a finite rate.
 LARGEST_SHARE = float(np.nextafter(1.0, 0.0))
@@ -139,6 +141,22 @@ def read_responses(posterior: Posterior) -> Responses:
         lags=lags,
         free=flat["free_share"],
     )
+
+
+def read_saturation(posterior: Posterior) -> Saturation | None:
+    """Return the curve of what posts add together, None where their responses add up.
+
+    Parameters
+    ----------
+    posterior : Posterior
+
+    Returns
+    -------
+    Saturation or None
+        With a limit per draw, chains one after the other.
+    """
+    limit = _flat(posterior.draws, "saturation_limit")
+    return None if limit is None else Saturation(str(posterior.attrs["saturation"]), limit)
 
 
 def _flat(draws: xr.Dataset, name: str) -> FloatArray | None:

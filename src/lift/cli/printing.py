@@ -135,7 +135,7 @@ def overlap(analysis: Analysis) -> str:
 
     single = float(analysis.effects.draws("post").sum("post").mean())
     whole = float(analysis.effects.draws("campaign").mean())
-    if is_linear(analysis.posterior):
+    if is_linear(analysis.posterior) and "saturation" not in analysis.posterior.attrs:
         return (
             "On the linear scale effects of posts add up day by day: their sum, each to its own "
             f"horizon, is {wording.count(single)}; the campaign's effect, to the last post's "

@@ -25,9 +25,10 @@ def fit_automatic(
     """Return the posterior by the exact engine, or by another where it must be.
 
     Where the model is beyond the exact engine the first of ``INSTEAD`` is taken that fits it: Gibbs
-    for scale variables, PyMC for amplitudes that are positive only. The Gibbs engine is also taken
-    where the weights of the exact engine must not be trusted: their Pareto k is above 0.7 or cannot
-    be computed. Where it cannot fit the model, the exact engine's draws come back with their k.
+    for scale variables, PyMC for amplitudes that are positive only and for responses that saturate.
+    The Gibbs engine is also taken where the weights of the exact engine must not be trusted: their
+    Pareto k is above 0.7 or cannot be computed. Where it cannot fit the model, the exact engine's
+    draws come back with their k.
 
     Parameters
     ----------

@@ -55,8 +55,11 @@ def mixtures(design: Design) -> list[str]:
 
 def shapes(design: Design) -> list[str]:
     """Return the settings after which coefficients are no longer normal given the rest."""
-    positive = design.typical_amplitude is not None
-    return ["response.positive_only = true"] if positive else []
+    asked = {
+        "response.positive_only = true": design.typical_amplitude is not None,
+        f'response.saturation = "{design.saturation}"': design.saturation != "none",
+    }
+    return [setting for setting, on in asked.items() if on]
 
 
 def _counts(design: Design) -> list[str]:

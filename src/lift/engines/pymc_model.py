@@ -32,6 +32,8 @@ from lift.model.posterior import WEEKDAYS
 FloatArray = NDArray[np.float64]
 type Tensor = Any
 """A PyTensor variable; PyMC gives it no static type."""
+SMALL_EXPOSURE = 1e-7
+"""Parts of the limit below which a second-order expansion has all digits."""
 
 
 def build_model(design: Design) -> pm.Model:
@@ -190,7 +192,33 @@ def _responses(design: Design) -> Tensor:
     day = posts.day[:, None] + np.arange(design.window_days)
     # what falls after the last day is cut off
     by_day = pt.zeros(n + design.window_days)[day.ravel()].inc(lifts.ravel())
-    return by_day[:n]
+    return saturated(design, by_day[:n])
+
+
+def saturated(design: Design, exposure: Tensor) -> Tensor:
+    """Return what posts add together, by the curve of the design.
+
+    Parameters
+    ----------
+    design : Design
+    exposure : tensor, shape (n,)
+        Sum of the responses of all posts.
+
+    Returns
+    -------
+    tensor, shape (n,)
+    """
+    log_limit = prior(design, "log_limit")
+    if log_limit is None:
+        return exposure
+    limit = pm.Deterministic("saturation_limit", pt.exp(log_limit))
+    size = pt.abs(exposure) / limit
+    # both are the exposure times what is left of its slope from zero
+    if design.saturation == "hill":
+        return exposure / (1.0 + size)
+    small = size < SMALL_EXPOSURE
+    mean_slope = -pt.expm1(-size) / pt.switch(small, 1.0, size)
+    return exposure * pt.switch(small, 1.0 - 0.5 * size, mean_slope)
 
 
 def _impulses(design: Design, posts: PostDesign, gain: Tensor, early: Tensor) -> Tensor:

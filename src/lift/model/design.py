@@ -112,6 +112,8 @@ class Design:
         How control coefficients are shrunk or selected.
     typical_amplitude : float or None
         What log-normal amplitudes are multiples of (log-lift-days); None where they are normal.
+    saturation : str
+        Curve of what posts add together, as ``ResponseSpec.saturation``.
     shared : tuple of str
         Settings that only a joint fit of several markets does.
     """
@@ -138,6 +140,7 @@ class Design:
     heavy_tails: bool = False
     selection: Selection = RIDGE
     typical_amplitude: float | None = None
+    saturation: str = "none"
     shared: tuple[str, ...] = ()
 
     @property
@@ -237,6 +240,7 @@ def build_design(campaign: Campaign, spec: ModelSpec, posts: PostDesign | None =
             spec.baseline.control_prior, spec.baseline.controls_expected, spec.baseline.slab_sd
         ),
         typical_amplitude=spec.response.typical_amplitude if spec.response.positive_only else None,
+        saturation=spec.response.saturation,
         shared=() if spec.markets is None else spec.markets.described(),
     )
 
@@ -359,6 +363,9 @@ def _hypers(
             hypers.append(Hyper("log_shape", "normal", response.shape_mean, response.shape_sd))
         if response.displacement:
             hypers.append(Hyper("displacement", "beta", response.displacement_shape))
+        if response.saturation != "none":
+            mean, sd = response.saturation_mean, response.saturation_sd
+            hypers.append(Hyper("log_limit", "normal", mean, sd))
         if response.kernel == "free":
             hypers.append(Hyper("free_sd", "exponential", response.free_rate))
     hypers += state_hypers(baseline, states)

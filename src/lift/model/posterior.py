@@ -43,8 +43,9 @@ class Posterior:
         Groups ``posterior`` (dims chain, draw and more), ``sample_stats`` (diagnostics of the
         engine in its attributes), ``observed_data`` (downloads by date, NaN = not observed) and
         ``constant_data`` (attributes of the posts; "" or NaN = not given). Root attributes name
-        campaign, market, time zone, engine, seed, horizon and window, and ``typical_amplitude``
-        where amplitudes are log-normal multiples of it. Where users are estimated:
+        campaign, market, time zone, engine, seed, horizon and window, ``typical_amplitude`` where
+        amplitudes are log-normal multiples of it, ``saturation`` where there is a curve of that
+        name. Where users are estimated:
         ``cohorts`` (installs and active users by install date), and ``users/day_N``, each a whole
         posterior of the same model fitted to the users active N days after their install.
     """
@@ -292,6 +293,8 @@ def assemble(
             coords["influencer"] = list(posts.influencers)
         data["amplitude"] = ((*dims, "post"), amplitude)
         data["impulse"] = ((*dims, "post"), amplitude * _gain(design, hyper))
+        if (limit := design.position("log_limit")) >= 0:
+            data["saturation_limit"] = (dims, np.exp(hyper[..., limit]))
         coords["post"] = list(posts.ids)
     variables = {name: (dim, np.ascontiguousarray(array)) for name, (dim, array) in data.items()}
     draws = xr.Dataset(variables, coords=coords)
@@ -311,6 +314,8 @@ def assemble(
     }
     if design.typical_amplitude is not None:
         root["typical_amplitude"] = design.typical_amplitude
+    if design.saturation != "none":
+        root["saturation"] = design.saturation
     return Posterior(
         xr.DataTree.from_dict(
             {

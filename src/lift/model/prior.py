@@ -11,6 +11,7 @@ from lift.errors import EngineError
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix, post_amplitudes
+from lift.model.saturation import Saturation
 from lift.model.scales import Scales, draw_scales, scaled_sds
 from lift.model.state_paths import autoregression, draw_states
 
@@ -33,7 +34,7 @@ class PriorDraw:
     amplitude : ndarray, shape (J,), log-lift-days at reference views
     log_lift : ndarray, shape (n, J)
         What each post adds to log downloads on each day (linear scale: to downloads over the
-        design's unit).
+        design's unit), before saturation.
     log_mean : ndarray, shape (n,)
         Log of the expected downloads per day (linear scale: these over the unit).
     scales : Scales
@@ -78,11 +79,12 @@ def draw_prior(design: Design, first_level: float, rng: np.random.Generator) -> 
     own, means = coefficients[n_fixed : n_fixed + n_posts], coefficients[n_fixed + n_posts :]
     amplitude = post_amplitudes(design, own, means)
     log_lift = columns[:, n_fixed : n_fixed + n_posts] * amplitude
-    # of normal amplitudes everything is one product of columns and coefficients
-    if design.typical_amplitude is None:
+    # by default everything is one product of columns and coefficients
+    if design.typical_amplitude is None and design.saturation == "none":
         predicted = columns @ coefficients
     else:
-        predicted = columns[:, :n_fixed] @ coefficients[:n_fixed] + log_lift.sum(axis=1)
+        together = _together(design, values, log_lift.sum(axis=1))
+        predicted = columns[:, :n_fixed] @ coefficients[:n_fixed] + together
     return PriorDraw(
         values=values,
         coefficients=coefficients,
@@ -155,11 +157,24 @@ def true_effects(
     Returns
     -------
     float
-        ``sum_t Y_t (1 - exp(-sum_{j in S} f_jt))`` over the union of the posts' windows (linear
-        scale: ``sum_t sum_{j in S} f_jt``).
+        ``sum_t Y_t (1 - exp(-F_t))`` over the union of the posts' windows (linear scale:
+        ``sum_t F_t``), ``F_t`` being ``sum_{j in S} f_jt`` or what that adds to the other posts
+        where responses saturate.
     """
     since = np.arange(len(downloads))[:, None] - design.posts.day[members]
     window = ((since >= 0) & (since <= horizon_days)).any(axis=1)
     together = drawn.log_lift[:, members].sum(axis=1)
+    if design.saturation != "none":
+        every = drawn.log_lift.sum(axis=1)
+        rest = _together(design, drawn.values, every - together)
+        together = _together(design, drawn.values, every) - rest
     lost = design.unit * together if design.linear else downloads * -np.expm1(-together)
     return float(lost[window].sum())
+
+
+def _together(design: Design, values: FloatArray, exposure: FloatArray) -> FloatArray:
+    """Return what posts add together where their responses add up to an exposure."""
+    if design.saturation == "none":
+        return exposure
+    limit = np.exp(values[design.position("log_limit")])
+    return Saturation(design.saturation, np.asarray(limit)).together(exposure)

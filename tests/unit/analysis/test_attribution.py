@@ -12,8 +12,9 @@ from small_campaigns import rich_campaign
 from small_posteriors import hand_made
 
 from lift.analysis import attribution as module
-from lift.analysis.attribution import attribution, attribution_table, day_shares
+from lift.analysis.attribution import attribution, attribution_table
 from lift.analysis.effects import Effects
+from lift.analysis.shares import day_shares
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
 from lift.errors import InputError

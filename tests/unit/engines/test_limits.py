@@ -24,6 +24,8 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"response": {"kernel": "gamma"}}, {"exact", "gibbs"}),
     ({"response": {"displacement": True}}, {"exact", "gibbs", "pymc"}),
     ({"response": {"positive_only": True}}, {"pymc"}),
+    ({"response": {"saturation": "exponential"}}, {"pymc"}),
+    ({"response": {"saturation": "hill", "positive_only": True}}, {"pymc"}),
     ({"response": {"positive_only": True, "heavy_tails": True}}, set()),
 ]
 

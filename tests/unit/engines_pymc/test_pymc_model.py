@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pymc as pm
+import pytensor.tensor as pt
 import pytest
 from pymc.model_graph import ModelGraph
 from pymc_points import PLAIN, log_densities, log_density, point_of
@@ -14,7 +15,7 @@ from small_campaigns import campaign
 
 from lift.data.campaign import Campaign
 from lift.engines.pymc_level import cosine_waves, one_variance, sine_waves
-from lift.engines.pymc_model import build_model
+from lift.engines.pymc_model import build_model, saturated
 from lift.engines.pymc_scale import ExponentialScore, positive
 from lift.engines.reference import moments
 from lift.errors import EngineError
@@ -120,8 +121,8 @@ def test_positive_amplitudes_are_log_normal(lognormal_campaign: Campaign) -> Non
     law = stats.lognorm(s=point["amplitude_sd"], scale=typical)
     # the density of the log of the amplitude
     expected = (law.logpdf(amplitude) + np.log(amplitude)).sum()
-    found = log_density(model, "log_early_response", point)
-    assert found == pytest.approx(expected, rel=1e-9)
+    found = log_densities(model, ["log_early_response", "log_downloads"], point)
+    assert found["log_early_response"] == pytest.approx(expected, rel=1e-9)
     z = coordinates(hyperparameters(design, point)[None], design.hypers, design.mix)[0]
     covariance, columns, _ = moments(design, z)
     names = ("week_contrast", "holiday_effect", "control_effect")
@@ -130,7 +131,47 @@ def test_positive_amplitudes_are_log_normal(lognormal_campaign: Campaign) -> Non
     assert {block.name for block in design.blocks} == {"week", "holiday", "control"}
     mean = columns[:, :n] @ baseline + columns[:, n : n + n_posts] @ amplitude
     expected = stats.multivariate_normal(mean, covariance).logpdf(design.outcome[design.observed])
-    assert log_density(model, "log_downloads", point) == pytest.approx(expected, rel=1e-9)
+    assert found["log_downloads"] == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("curve", ["exponential", pytest.param("hill", marks=pytest.mark.slow)])
+def test_responses_saturate_by_the_day(lognormal_campaign: Campaign, curve: str) -> None:
+    response = ResponseSpec.model_validate({"saturation": curve, "displacement": True})
+    design = build_design(lognormal_campaign, ModelSpec(response=response))
+    model = build_model(design)
+    point = point_of(model, 13) | {"log_limit": np.array(-0.4)}
+    limit = np.exp(-0.4)
+    z = coordinates(hyperparameters(design, point)[None], design.hypers, design.mix)[0]
+    covariance, columns, _ = moments(design, z)
+    given = coefficients(design, point)
+    n = sum(len(block.labels) for block in design.blocks)
+    exposure = columns[:, n:] @ given[n:]
+    assert np.abs(exposure).max() > 0.2
+    size = np.abs(exposure)
+    together = {
+        "exponential": np.sign(exposure) * limit * (1.0 - np.exp(-size / limit)),
+        "hill": limit * exposure / (limit + size),
+    }[curve]
+    mean = columns[:, :n] @ given[:n] + together
+    expected = stats.multivariate_normal(mean, covariance).logpdf(design.outcome[design.observed])
+    found = log_densities(model, ["log_downloads", "log_limit"], point)
+    assert found["log_downloads"] == pytest.approx(expected, rel=1e-9)
+    prior = stats.norm(0.4, 0.7).logpdf(-0.4)
+    assert found["log_limit"] == pytest.approx(prior, rel=1e-9)
+
+
+def test_a_curve_has_the_slope_one_where_nothing_acts(lognormal_campaign: Campaign) -> None:
+    response = ResponseSpec(saturation="exponential")
+    design = build_design(lognormal_campaign, ModelSpec(response=response))
+    given = np.array([-1e-3, -1e-9, 0.0, 1e-9, 1e-3])
+    exposure = pt.dvector("exposure")
+    with pm.Model() as model:
+        curve = saturated(design, exposure)
+    slope = pt.grad(curve.sum(), exposure)
+    values = {exposure: given, model["log_limit"]: np.array(np.log(2.0))}
+    assert curve.eval(values, mode=PLAIN) == pytest.approx(given, rel=1e-3)
+    expected = np.exp(-np.abs(given) / 2.0)
+    assert slope.eval(values, mode=PLAIN) == pytest.approx(expected, rel=1e-7)
 
 
 def test_what_an_estimate_says_of_a_log() -> None:

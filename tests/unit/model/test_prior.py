@@ -11,7 +11,7 @@ from small_campaigns import campaign, rich_campaign
 
 from lift.errors import EngineError
 from lift.model.design import build_design
-from lift.model.prior import draw_downloads, draw_prior
+from lift.model.prior import draw_downloads, draw_prior, true_effects
 from lift.model.spec import ModelSpec
 
 
@@ -48,3 +48,27 @@ def test_positive_amplitudes_are_log_normal() -> None:
         assert np.abs(np.diff(level)).max() < 7.0 * drawn.values[design.position("level_sd")]
     assert len(posts.influencers) == 2
     assert stats.kstest(np.concatenate(scores), "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("scale", ["log", "linear"])
+def test_true_effects_of_responses_that_saturate(scale: str) -> None:
+    response = {"saturation": "hill", "group_by": [], "influencer": False}
+    spec = ModelSpec.model_validate({"scale": scale, "response": response})
+    design = build_design(rich_campaign(), spec)
+    rng = np.random.default_rng(4)
+    drawn = draw_prior(design, 7.0, rng)
+    limit = np.exp(drawn.values[design.position("log_limit")])
+    n = design.fixed.shape[1]
+    exposure = drawn.log_lift.sum(axis=1)
+    together = limit * exposure / (limit + np.abs(exposure))
+    level = drawn.log_mean - design.fixed @ drawn.coefficients[:n] - together
+    assert level[0] == pytest.approx(7.0)
+    assert np.abs(np.diff(level)).max() < 7.0 * drawn.values[design.position("level_sd")]
+    downloads = np.full(len(level), 50.0)
+    members = np.array([1, 2])
+    rest = exposure - drawn.log_lift[:, members].sum(axis=1)
+    gone = together - limit * rest / (limit + np.abs(rest))
+    window = slice(41, 41 + 29)
+    wanted = design.unit * gone if scale == "linear" else downloads * (1.0 - np.exp(-gone))
+    found = true_effects(design, drawn, downloads, members, 28)
+    assert found == pytest.approx(wanted[window].sum())
