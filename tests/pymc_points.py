@@ -17,8 +17,9 @@ def point_of(model: pm.Model, seed: int) -> dict[str, np.ndarray]:
     """Return values of the free variables on their own scale, drawn from something like a prior."""
     rng = stream(seed, "point")
     point = {}
+    shapes = model.eval_rv_shapes()
     for variable in model.free_RVs:
-        shape = model.eval_rv_shapes()[variable.name]
+        shape = shapes[variable.name]
         if variable.name == "displacement":
             point[variable.name] = rng.uniform(0.05, 0.5, shape)
         elif variable.name.endswith("_sd"):
