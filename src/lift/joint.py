@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -35,12 +36,15 @@ class MarketsAnalysis:
     markets : mapping of str to Analysis
         By market; draws of the same chain and number belong together.
     spec : ModelSpec
+    campaign : Campaign
+        All markets.
     without_posts : tuple of str
         Markets that no post reaches: they are part of the fit and have no effects.
     """
 
     markets: Mapping[str, Analysis]
     spec: ModelSpec
+    campaign: Campaign
     without_posts: tuple[str, ...] = ()
 
     @property
@@ -65,6 +69,18 @@ class MarketsAnalysis:
         """
         posteriors = {name: analysis.posterior for name, analysis in self.markets.items()}
         return market_effects(posteriors, by, prob)
+
+    def to_pymc(self) -> Any:
+        """Return the joint model as a PyMC model, to look at, change and sample.
+
+        Returns
+        -------
+        pymc.Model
+            As of :func:`lift.engines.pymc_markets_model.build_markets_model`.
+        """
+        from lift.engines.pymc_markets_model import build_markets_model
+
+        return build_markets_model(build_markets(self.campaign, self.spec))
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write a run directory for each market, and the table of all of them.
@@ -208,7 +224,7 @@ def analyse_markets(
             posterior=posterior, spec=spec, manifest=provenance, campaign=part
         )
     silent = tuple(name for name in campaign.markets if name not in analyses)
-    return MarketsAnalysis(analyses, spec, silent)
+    return MarketsAnalysis(analyses, spec, campaign, silent)
 
 
 def run_folder(market: str) -> str:

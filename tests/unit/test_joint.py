@@ -304,6 +304,14 @@ def test_a_run_is_made_again_by_the_engine_that_made_it(
     assert asked == [4, 4]
 
 
+def test_the_joint_model_is_handed_over_as_a_pymc_model(
+    fitted: tuple[Campaign, dict[str, NDArray[np.float64]], MarketsAnalysis],
+) -> None:
+    model = fitted[2].to_pymc()
+    assert {"log_downloads_AT", "log_downloads_CH", "common_amplitude"} <= set(model.named_vars)
+    assert tuple(model.coords["market"]) == ("AT", "CH")
+
+
 def test_an_engine_that_fits_no_markets_together_is_refused(tmp_path: Path) -> None:
     write_campaign(drawn()[0], tmp_path / "alps")
     words = [
