@@ -26,7 +26,7 @@ class Interpolant(NamedTuple):
 
     Attributes
     ----------
-    table : ndarray, shape (entries, nodes)
+    table : ndarray, shape (nodes, entries)
         Packed moments at each node; without nodes there is no interpolant.
     floors : ndarray, shape (axes,)
         Variance ratios below which an axis is compressed.
@@ -50,7 +50,7 @@ def no_interpolant(n_states: int) -> Interpolant:
     """Return an interpolant without nodes: moments are computed at every point."""
     dim = min(n_states, 2)
     return Interpolant(
-        table=np.empty((1, 0)),
+        table=np.empty((0, 1)),
         floors=np.zeros(dim),
         low=np.zeros(dim),
         high=np.ones(dim),
@@ -153,9 +153,11 @@ def node_weights(at, grid, parts, out):
 
 
 @compiled
-def entry(table, weights, row):
-    """Return one interpolated entry."""
-    total = 0.0
-    for i in range(weights.shape[0]):
-        total += table[row, i] * weights[i]
-    return total
+def between(table, weights, n, out):
+    """Fill the first ``n`` of ``out`` with entries between the nodes."""
+    out[:n] = 0.0
+    for node in range(table.shape[0]):
+        row = table[node]
+        w = weights[node]
+        for e in range(n):
+            out[e] += w * row[e]

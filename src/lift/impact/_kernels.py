@@ -206,25 +206,6 @@ def factor(s, m, used, n_used, precision, variance, start_var, a, b):
 
 
 @compiled
-def log_prior_set(precision, m, used, n_used, variance, start_var, work):
-    """Return what the prior of initial states and a set of controls brings to its likelihood."""
-    for i in range(n_used):
-        for k in range(i + 1):
-            work[i, k] = precision[used[i], used[k]]
-    return cholesky(work, n_used) + 0.5 * m * math.log(variance / start_var)
-
-
-@compiled
-def collapse(s, m, used, n_used, precision, variance, start_var, a, b):
-    """Return the log likelihood of one set of controls, all coefficients integrated out.
-
-    As ``factor`` does it, with the prior of the coefficients.
-    """
-    prior = log_prior_set(precision, m, used, n_used, variance, start_var, a)
-    return prior + factor(s, m, used, n_used, precision, variance, start_var, a, b)
-
-
-@compiled
 def draw_coefficients(a, b, q, sd, normals, out):
     """Fill a draw of initial states and used controls from what ``collapse`` left."""
     for i in range(q):
@@ -317,14 +298,6 @@ def pivot(a, j):
     for k in range(n):
         a[j, k] *= -d
     a[j, j] = d
-
-
-@compiled
-def gain_of(joint, prior, j, variance):
-    """Return the change of the log likelihood where control ``j`` is exchanged."""
-    p = prior.shape[0]
-    fit = 0.5 * joint[p, j] * joint[j, p] / (joint[j, j] * variance)
-    return fit + 0.5 * math.log(prior[j, j] / joint[j, j])
 
 
 @compiled

@@ -135,7 +135,7 @@ def _interpolated(log_sds, grid, parts, weights, inside):
         inside[i] = node_weights(log_sds[i, 1:] - log_sds[i, 0], grid, parts, weights[i])
         if not inside[i]:
             weights[i] = 0.0
-    return np.dot(weights[: log_sds.shape[0]], grid.table.T)
+    return np.dot(weights[: log_sds.shape[0]], grid.table)
 
 
 @compiled
@@ -155,7 +155,7 @@ def evaluate_points(
     n_observed = 0
     for t in range(n):
         n_observed += observed[t]
-    n_nodes = grid.table.shape[1]
+    n_nodes = grid.table.shape[0]
     parts = np.zeros(grid.nodes.shape[1])
     weights = np.zeros((BLOCK, n_nodes))
     inside = np.zeros(BLOCK, dtype=np.bool_)

@@ -18,6 +18,7 @@ from lift.impact.tables import (
     posterior_dataset,
     series_table,
     summary_table,
+    worst_r_hat,
 )
 from lift.impact.text import report_text, summary_text
 
@@ -233,7 +234,7 @@ def CausalImpact(
     )
     # draws by importance sampling are independent: what must hold of them is that of the weights
     if fitted.draws.method == "chain":
-        worst = float(result.convergence["r_hat"].max())
+        worst = worst_r_hat(fitted)
         if not worst < BAD_R_HAT:
             raise DiagnosticsError(
                 f"the chains disagree (largest R-hat {worst:.3f}, must be below {BAD_R_HAT}); ask "

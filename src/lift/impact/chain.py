@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,6 +59,21 @@ class _Runner:
             self.grid, log_sds, coefficients, states,
         )  # fmt: skip
         return log_sds, coefficients, states, accepted
+
+    def run_all(
+        self,
+        starts: Sequence[tuple[np.random.Generator, FloatArray, BoolArray]],
+        step: FloatArray,
+        n_keep: int,
+        n_moves: int,
+    ) -> list[tuple[FloatArray, FloatArray, FloatArray, float]]:
+        """Return what ``run`` does for each chain, on all processors.
+
+        Each has a stream of its own, so that it does not matter which thread runs it.
+        """
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(starts))) as pool:
+            tasks = [pool.submit(self.run, *start, step, n_keep, n_moves) for start in starts]
+            return [task.result() for task in tasks]
 
     def interpolate(self, log_sds: FloatArray, rng: np.random.Generator, n_sweeps: int) -> None:
         """Interpolate the moments around the log ratios of the pilot, if that is cheaper."""
@@ -114,8 +133,8 @@ def sample_chains(
     sets = [model.always | (own.random(model.n_controls) < model.prior.inclusion) for own in rngs]
     starts = list(zip(rngs, places, sets, strict=True))
     for _ in range(WARM_ROUNDS):
-        rounds = [runner.run(*start, step, WARM_SWEEPS, n_moves)[0] for start in starts]
-        step = _step(np.concatenate(rounds))
-    kept = [runner.run(*start, step, n_draws, n_moves) for start in starts]
+        warmed = runner.run_all(starts, step, WARM_SWEEPS, n_moves)
+        step = _step(np.concatenate([log_sds for log_sds, *_ in warmed]))
+    kept = runner.run_all(starts, step, n_draws, n_moves)
     log_sds, coefficients, states, accepted = zip(*kept, strict=True)
     return np.stack(log_sds), np.stack(coefficients), np.stack(states), float(np.mean(accepted))

@@ -71,13 +71,13 @@ def interpolant_on(
         slopes[axis, : len(angle)] = np.sin(angle) * (1.0 - 2.0 * (np.arange(len(angle)) % 2))
     probes = _log_ratios(low + (high - low) * rng.random((N_PROBES, len(low))), floors)
     table = moments_at(model, np.concatenate([_log_ratios(_product(axes), floors), probes]))
-    table, truth = np.ascontiguousarray(table[:, :-N_PROBES]), table[:, -N_PROBES:]
+    table, truth = table[:-N_PROBES], table[-N_PROBES:]
     found = Interpolant(table, floors, low, high, n_nodes, nodes, slopes)
-    weights = np.empty((len(probes), found.table.shape[1]))
+    weights = np.empty((len(probes), len(table)))
     for probe, row in zip(probes, weights, strict=True):
         node_weights(probe, found, np.empty(n_nodes.max()), row)
-    scale = np.abs(table).max(axis=1, keepdims=True)
-    missed = np.abs(found.table @ weights.T - truth)
+    scale = np.abs(table).max(axis=0)
+    missed = np.abs(weights @ table - truth)
     allowed = SLACK * np.exp(-digits) * np.maximum(scale, 1e-3)
     return found if np.all(missed <= allowed) else no_interpolant(model.n_states)
 
@@ -100,7 +100,7 @@ def floors_of(model: ImpactModel) -> FloatArray:
 
 
 def moments_at(model: ImpactModel, log_ratios: FloatArray) -> FloatArray:
-    """Return packed moments at log ratios (n, 1 or 2), one column for each of them."""
+    """Return packed moments at log ratios (n, 1 or 2), one row for each of them."""
     m, width = model.n_states, model.columns.shape[1]
     n_entries = width * (width + 1) // 2 + 1 + m * width + m * (m + 1) // 2
     out = np.empty((len(log_ratios), n_entries))
@@ -112,7 +112,7 @@ def moments_at(model: ImpactModel, log_ratios: FloatArray) -> FloatArray:
 
     work = NANOSECONDS * len(log_ratios) * model.columns.size
     share_out(run, len(log_ratios), POINTS_PER_TASK, worth=work > WORTH_THREADS)
-    return out.T
+    return out
 
 
 def _log_ratios(places: FloatArray, floors: FloatArray) -> FloatArray:

@@ -226,6 +226,19 @@ def coefficient_array(rows: Intervention, fitted: ImpactFit) -> xr.DataArray | N
     )
 
 
+def worst_r_hat(fitted: ImpactFit) -> float:
+    """Return the largest R-hat of the cumulative effect and the sds, as ``convergence_table``.
+
+    R-hat goes by ranks: those of sums are the effect's, those of log sds are the sds'.
+    """
+    from arviz_stats.base import array_stats
+
+    log_sds = fitted.draws.log_sds
+    sums = fitted.ahead.sums[1].reshape(log_sds.shape[:2])
+    each = (sums, *np.moveaxis(log_sds, 2, 0))
+    return float(np.max([array_stats.rhat(one, chain_axis=0, draw_axis=1) for one in each]))
+
+
 def convergence_table(posterior: xr.Dataset) -> pd.DataFrame:
     """Return mean, sd and convergence measures of the cumulative effect and the sds.
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lift.errors import InputError
 from lift.impact.causal_impact import CausalImpact
-from lift.impact.tables import summary_table, tail_probability
+from lift.impact.tables import summary_table, tail_probability, worst_r_hat
 
 PRE, POST = ["2025-01-01", "2025-02-14"], ["2025-02-15", "2025-03-01"]
 ROWS = ([0, 44], [45, 59])
@@ -164,6 +164,7 @@ def test_more_controls_than_rows() -> None:
     result = CausalImpact(np.column_stack([outcome, controls]), [0, 39], [40, 49], FEW)
     share = result.posterior["inclusion"].mean(("chain", "draw")).to_numpy()
     assert result.posterior.attrs["method"] == "chain"
+    assert worst_r_hat(result.fitted) == pytest.approx(result.convergence["r_hat"].max())
     assert share[7] > 0.99
     assert np.delete(share, 7).max() < 0.5
     assert abs(result.summary_data.loc["Cumulative", "AbsEffect"]) < 5

@@ -156,6 +156,19 @@ def test_points_do_not_depend_on_the_number_of_processors(
         assert np.array_equal(one, other)
 
 
+def test_chains_do_not_depend_on_the_number_of_processors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = make(1, 1, 9)
+    found = []
+    for n in (1, 3):
+        monkeypatch.setattr(os, "cpu_count", lambda n=n: n)
+        found.append(sampler.sample(model, n_draws=400, n_chains=4, seed=1))
+    assert found[0].method == "chain"
+    for name in ("log_sds", "coefficients", "states"):
+        assert np.array_equal(getattr(found[0], name), getattr(found[1], name)), name
+
+
 def test_an_sd_above_its_limit_has_no_density() -> None:
     model = make(1, 1, 1)
     above = np.log(model.prior.limits) + np.array([0.01, -1.0])
@@ -221,14 +234,14 @@ def test_interpolated_moments_are_the_moments(period: int) -> None:
     runner.interpolate(pilot, rng, 10_000)
     at = np.ascontiguousarray((pilot[:, 1:] - pilot[:, :1])[:5])
     grid = runner.grid
-    truth = np.empty((5, grid.table.shape[0]))
+    truth = np.empty((5, grid.table.shape[1]))
     moments_at_points(at, model.columns, model.observed, 1, model.n_states, truth)
 
-    assert grid.table.shape[1] == grid.n_nodes.prod() > 1
+    assert grid.table.shape[0] == grid.n_nodes.prod() > 1
     for point, expected in zip(at, truth, strict=True):
-        weights = np.empty(grid.table.shape[1])
+        weights = np.empty(len(grid.table))
         assert node_weights(point, grid, np.empty(grid.n_nodes.max()), weights)
-        assert np.allclose(grid.table @ weights, expected, rtol=0, atol=1e-8)
+        assert np.allclose(weights @ grid.table, expected, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("period", [1, 4])
