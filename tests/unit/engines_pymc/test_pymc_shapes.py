@@ -25,6 +25,8 @@ from lift.rng import stream
 FloatArray = NDArray[np.float64]
 
 SETTINGS = SampleSettings(2000, 2, 5, 2)
+SURE = 0.99
+"""Probability of intervals: one set of data is to lie in all of them."""
 TIMES = (40.4, 70.3, 100.4, 100.6, 101.2, 130.5, 160.4, 160.5, 160.8, 161.3, 162.1, 190.4)
 """Posts by themselves, three and five at about the same time."""
 
@@ -39,8 +41,8 @@ def bad(posterior: Posterior) -> list[str]:
 
 
 def shares(posterior: Posterior) -> tuple[float, float, float]:
-    """Return mean and interval of the campaign's part of all downloads."""
-    row = Effects(posterior).table("campaign").loc[0]
+    """Return mean and 99 % interval of the campaign's part of all downloads."""
+    row = Effects(posterior).table("campaign", SURE).loc[0]
     total = float(posterior.downloads.sum())
     return row["mean"] / total, row["lower"] / total, row["upper"] / total
 
@@ -60,7 +62,7 @@ def test_positive_amplitudes_of_posts_without_effect_are_phantoms() -> None:
     mean, lower, _ = shares(posterior)
     assert lower > 0.0
     assert 1e-4 < mean < 0.02
-    assert (Effects(posterior).table()["lower"] > 0.0).all()
+    assert (Effects(posterior).table(prob=SURE)["lower"] > 0.0).all()
     said = {finding.check: finding for finding in findings(posterior)}
     assert said["Positive amplitudes"].level == "REVIEW"
     # the same data with signed amplitudes
@@ -77,7 +79,7 @@ def test_positive_amplitudes_are_recovered_where_effects_are_positive() -> None:
     assert posterior.sample_stats["divergences"] == 0
     draws = posterior.draws["amplitude"].to_numpy().reshape(-1, 6)
     assert (draws > 0.0).all()
-    lower, upper = np.quantile(draws, [0.005, 0.995], axis=0)
+    lower, upper = np.quantile(draws, [(1.0 - SURE) / 2.0, (1.0 + SURE) / 2.0], axis=0)
     assert ((lower < 0.8) & (upper > 0.8)).all()
     assert draws.mean() == pytest.approx(0.8, abs=3.0 * draws.mean(axis=1).std())
     assert draws.mean(axis=1).std() < 0.25
@@ -127,13 +129,13 @@ def test_a_limit_and_effects_under_it_are_recovered(curve: str, seed: int) -> No
     assert bad(posterior) == []
     assert posterior.sample_stats["divergences"] == 0
     limit = posterior.draws["saturation_limit"].to_numpy()
-    lower, upper = np.quantile(limit, [0.005, 0.995])
+    lower, upper = np.quantile(limit, [(1.0 - SURE) / 2.0, (1.0 + SURE) / 2.0])
     assert lower < 1.0 < upper
     # the prior's sd of the log is 0.7
     assert np.log(limit).std() < 0.3
     effects = Effects(posterior)
     draws = effects.draws().to_numpy().reshape(-1, len(TIMES))
-    lower, upper = np.quantile(draws, [0.005, 0.995], axis=0)
+    lower, upper = np.quantile(draws, [(1.0 - SURE) / 2.0, (1.0 + SURE) / 2.0], axis=0)
     assert ((lower < truth) & (truth < upper)).all()
     whole = effects.draws("campaign").to_numpy()
     assert abs(whole.mean() - total) < 3.0 * whole.std()
