@@ -308,7 +308,7 @@ def test_without_free_loadings_it_is_the_exact_posterior() -> None:
     data = alike({"AT": 1.0, "CH": 1.0, "DE": 1.0})
     spec = ModelSpec.model_validate({"markets": {"shared_level": True}})
     exact = fit_markets(data, spec, SampleSettings(seed=4))
-    chains = fit_markets_pymc(data, spec, SampleSettings(2000, 4, 3, 4))
+    chains = fit_markets_pymc(data, spec, SampleSettings(1200, 2, 3, 2))
     assert list(exact) == list(chains)
     for name, posterior in chains.items():
         assert set(posterior.draws.data_vars) == set(exact[name].draws.data_vars)
@@ -320,7 +320,7 @@ def test_without_free_loadings_it_is_the_exact_posterior() -> None:
 def test_planted_loadings_are_found() -> None:
     spec = ModelSpec.model_validate({"markets": {"shared_level": True, "free_loadings": True}})
     analysis = analyse_markets(
-        alike(LOADS), spec, engine="pymc", draws=2000, chains=4, seed=3, workers=4
+        alike(LOADS), spec, engine="pymc", draws=1200, chains=2, seed=3, workers=2
     )
     product = 1.0
     for name, load in LOADS.items():
