@@ -250,6 +250,9 @@ def set_bars(rows: list[Row]) -> list[Bar]:
 
 def campaigns(console: Console, *, nuts: bool) -> tuple[list[Bar], list[dict[str, Any]]]:
     """Return bars and figures of simulated campaigns, each in a process of its own."""
+    # as after an installation: a process that compiles holds more memory than one that does not
+    for package in ("engines", "impact"):
+        subprocess.run([sys.executable, "-m", f"lift.{package}.warm"], check=True)
     fit = {"what": "fit", "warm": 1, "repeats": 3}
     forty = child("lift_case.py", {**fit, **CAMPAIGN})
     large = child("lift_case.py", {**fit, **LARGE, "repeats": 1})

@@ -7,14 +7,13 @@ sampling, without compiling, and without the effects of single posts.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from typing import Any
 
 import numpy as np
 import nutpie
-from lift_case import HYPERPARAMETERS, SEED, campaign_of, ess
+from lift_case import HYPERPARAMETERS, SEED, campaign_of, ess, peak_megabytes
 
 import lift
 from lift.engines.pymc_model import build_model
@@ -65,9 +64,7 @@ def sampled(case: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     found = sampled(json.loads(sys.argv[1]))
-    # kilobytes on Linux, bytes on macOS
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found["peak_mb"] = peak / (1e6 if sys.platform == "darwin" else 1e3)
+    found["peak_mb"] = peak_megabytes()
     sys.stdout.write(json.dumps(found) + "\n")
 
 

@@ -194,7 +194,8 @@ def _drawn_later(
             own = rng.standard_normal((min(step, n_chains * size - first), model.n_normals))
             mine = np.flatnonzero((rows >= first) & (rows < first + step))
             if len(mine):
-                drawn = model.evaluate(flat[mine], own[rows[mine] - first])[1]
+                own = own[rows[mine] - first]  # the others are not held any longer
+                drawn = model.evaluate(flat[mine], own)[1]
                 gammas = gammas if gammas.size else np.empty((len(flat), drawn.shape[1]))
                 gammas[mine] = drawn
         begin += size

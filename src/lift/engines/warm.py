@@ -31,6 +31,14 @@ def warm() -> None:
     for setting in settings:
         spec = ModelSpec.model_validate(setting)
         fit_exact(campaign, spec, SampleSettings(draws=100, chains=1))
+    many = pd.DataFrame(
+        {
+            "post_id": [f"p{i}" for i in range(2 * N_DAYS)],
+            "posted_at": pd.date_range("2025-01-01", periods=2 * N_DAYS, freq="12h", tz="UTC"),
+        }
+    )
+    crowded = Campaign(downloads=downloads, posts=many)
+    fit_exact(crowded, ModelSpec(), SampleSettings(draws=100, chains=1))
     for likelihood in ("lognormal", "negative_binomial"):
         spec = ModelSpec.model_validate({"likelihood": likelihood})
         fit_gibbs(campaign, spec, SampleSettings(draws=100, chains=1))

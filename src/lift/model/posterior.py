@@ -283,8 +283,12 @@ def assemble(
         own = coefficients[..., n_fixed : n_fixed + n_posts]
         means = coefficients[..., n_fixed + n_posts :]
         n_groups = len(posts.groups)
-        share = 1.0 if posts.share is None else common_shares(design, hyper)
-        amplitude = post_amplitudes(design, own, means, share)
+        amplitude, impulse = np.empty((2, n_chains, n_draws, n_posts))
+        # of many posts each array is large: those in between are of one chain at a time
+        for chain, values in enumerate(hyper):
+            share = 1.0 if posts.share is None else common_shares(design, values)
+            amplitude[chain] = post_amplitudes(design, own[chain], means[chain], share)
+            np.multiply(amplitude[chain], _gain(design, values), out=impulse[chain])
         if n_groups:
             data["group_mean"] = ((*dims, "group"), means[..., :n_groups])
             coords["group"] = list(posts.groups)
@@ -292,7 +296,7 @@ def assemble(
             data["influencer_effect"] = ((*dims, "influencer"), means[..., n_groups:])
             coords["influencer"] = list(posts.influencers)
         data["amplitude"] = ((*dims, "post"), amplitude)
-        data["impulse"] = ((*dims, "post"), amplitude * _gain(design, hyper))
+        data["impulse"] = ((*dims, "post"), impulse)
         if (limit := design.position("log_limit")) >= 0:
             data["saturation_limit"] = (dims, np.exp(hyper[..., limit]))
         coords["post"] = list(posts.ids)
@@ -340,10 +344,10 @@ def _scalar(
 
 
 def _gain(design: Design, hyper: FloatArray) -> FloatArray:
-    """Return what views and size multiply a post's amplitude by, shape (chain, draw, post)."""
+    """Return what views and size multiply a post's amplitude by, shape (..., post)."""
     posts = design.posts
     position = design.position("views_elasticity")
-    log_gain = np.zeros((*hyper.shape[:2], len(posts.ids))) + posts.log_size
+    log_gain = np.zeros((*hyper.shape[:-1], len(posts.ids))) + posts.log_size
     if position >= 0:
         log_gain += hyper[..., position, None] * posts.log_views
     return np.asarray(np.exp(log_gain))

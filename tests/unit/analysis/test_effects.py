@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import xarray as xr
 from small_posteriors import hand_made
 
+from lift.analysis import acting
 from lift.analysis.effects import BY, Effects
 from lift.errors import InputError, RunError
 from lift.model.posterior import Posterior
@@ -316,3 +319,39 @@ def test_a_file_that_is_no_posterior_is_refused(tmp_path: Path) -> None:
     xr.Dataset({"x": ("a", [1.0])}).to_netcdf(other, engine="h5netcdf")
     with pytest.raises(RunError, match="it has no posterior, sample_stats"):
         Posterior.from_netcdf(other)
+
+
+def test_effects_of_draws_in_parts_are_those_of_all_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    posterior = varied()
+    whole = Effects(posterior)
+    monkeypatch.setattr(acting, "MAX_DRAWS", 7)
+    assert len(acting.parts_of(200, 1)) == 29
+    for by in ("post", "campaign"):
+        parts = Effects(posterior).draws(by).to_numpy().reshape(200, -1)
+        sums = [whole.daily_draws(each)[1].sum(axis=1) for each in whole.units(by)]
+        assert np.array_equal(parts, np.column_stack(sums))
+
+
+def test_effects_of_many_draws_do_not_take_an_array_of_them_by_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    n_draws, n_days = 20_000, 300
+    posterior = hand_made(
+        impulse=np.random.default_rng(1).normal(0.5, 0.3, size=(n_draws, 2)),
+        days=[5, 230],
+        downloads=np.full(n_days, 1000.0),
+        fractions=[FRACTION] * 2,
+        shares=SHARE,
+        shape=SHAPE,
+    )
+    effects = Effects(posterior)
+    tracemalloc.start()
+    try:
+        effects.draws("campaign")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * n_draws * n_days
