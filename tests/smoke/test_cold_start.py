@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 
+from lift.engines import exact
+from lift.engines import warm as engines
 from lift.impact.warm import warm
+from lift.model.design import Design
 
 NEVER = (
     "arviz_stats",
@@ -62,3 +66,17 @@ def test_first_result_of_a_fresh_process(nseasons: int) -> None:
     assert abs(effect - 10.0) < 1.0
     assert sorted(set(loaded) & set(NEVER)) == []
     assert misses == {}
+
+
+def test_every_form_of_the_exact_engine_is_warmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    forms = set()
+    pack = exact.pack
+
+    def packed(design: Design, workers: int) -> exact.ExactModel:
+        model = pack(design, workers)
+        forms.add(model.form)
+        return model
+
+    monkeypatch.setattr(exact, "pack", packed)
+    engines.warm()
+    assert forms == set(get_args(exact.Form))

@@ -34,7 +34,7 @@ def warm() -> None:
     many = pd.DataFrame(
         {
             "post_id": [f"p{i}" for i in range(2 * N_DAYS)],
-            "posted_at": pd.date_range("2025-01-01", periods=2 * N_DAYS, freq="12h", tz="UTC"),
+            "posted_at": pd.date_range("2025-01-20", periods=2 * N_DAYS, freq="8h", tz="UTC"),
         }
     )
     crowded = Campaign(downloads=downloads, posts=many)
