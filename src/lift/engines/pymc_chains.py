@@ -22,7 +22,7 @@ Sampler = Literal["nutpie", "pymc"]
 
 TUNE = 1000
 """Steps of each chain that adapt the sampler and are thrown away."""
-TARGET_ACCEPT = (0.99, 0.998)
+TARGET_ACCEPT = (0.99, 0.998, 0.9995)
 """Acceptance rates, tried in turn until no transition diverges.
 
 The first is above the usual 0.8: the scales of few posts make narrow corners, and a sampler that
