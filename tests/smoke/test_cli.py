@@ -67,6 +67,17 @@ def folder(fitted: tuple[Path, Result]) -> Path:
     return fitted[0]
 
 
+def test_what_was_chosen_is_told(campaign: Path, tmp_path: Path) -> None:
+    """The engine that the model needs, and how probable it is that a control is in it."""
+    spec = tmp_path / "selected.toml"
+    spec.write_text('[baseline]\ncontrol_prior = "spike_slab"\n', encoding="utf-8")
+    result = run("fit", campaign, "--out", tmp_path / "run", "--spec", spec, "--draws", DRAWS)
+    assert result.exit_code == 0, result.stderr
+    said = " ".join(result.stderr.split())
+    assert "draws of engine 'gibbs', since the model asks for" in said
+    assert "probability that a control is in the model: " in said
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS], ids=str)
 def test_help(command: str) -> None:
     result = run(*command.split(), "--help")

@@ -43,6 +43,11 @@ SCALARS = (
     "amplitude",
 )
 
+CHOICES = ("Engine", "Controls")
+"""Checks that say what was chosen rather than how well it was computed."""
+MAX_CONTROLS = 10
+"""Controls that are named with their inclusion probability; of the others only their number."""
+
 POSITIVE_ONLY = (
     "amplitudes are positive by assumption, which manufactures lift: no interval can include 0. Of "
     "posts without any effect half-normal amplitudes of sd 0.5 made 0.6 % of all downloads (12 "
@@ -189,6 +194,8 @@ def _findings(posterior: Posterior) -> list[Finding]:
         text = f"draws of engine {posterior.attrs['engine']!r}, since {stats['engine_reason']}"
         fell_back = "refused_pareto_k" in stats
         out.append(Finding("REVIEW" if fell_back else "PASS", "Engine", text))
+    if "inclusion" in posterior.draws:
+        out.append(Finding("PASS", "Controls", _inclusion(posterior.draws["inclusion"])))
     if "typical_amplitude" in posterior.attrs:
         out.append(Finding("REVIEW", "Positive amplitudes", POSITIVE_ONLY))
     if "pareto_k" in stats:
@@ -205,6 +212,16 @@ def _findings(posterior: Posterior) -> list[Finding]:
         text = f"divergent transitions: {divergences:,} (good 0)"
         out.append(Finding(_level(divergences, 0.0, 0.0), "Divergences", text))
     return out + chain_findings(summary(posterior), strict=strict)
+
+
+def _inclusion(inside: xr.DataArray) -> str:
+    """Return the inclusion probabilities of controls in words, the most probable first."""
+    share = inside.mean(("chain", "draw")).to_series().sort_values(ascending=False, kind="stable")
+    named = share.iloc[:MAX_CONTROLS]
+    text = ", ".join(f"{name} {value:.2f}" for name, value in named.items())
+    rest = len(share) - len(named)
+    more = f", {rest} others at most {share.iloc[MAX_CONTROLS]:.2f}" if rest else ""
+    return f"probability that a control is in the model: {text}{more}"
 
 
 def chain_findings(table: pd.DataFrame, of: str = "", *, strict: bool = False) -> list[Finding]:

@@ -222,6 +222,7 @@ def _fit(
     for notice in chosen.notices:
         printing.note(notice)
     from lift import pipeline
+    from lift.analysis.diagnostics import CHOICES
 
     with printing.progress(f"fitting {chosen.name}") as progress:
         analysis = pipeline.analyse(
@@ -243,6 +244,8 @@ def _fit(
     for finding in analysis.findings:
         if finding.level != "PASS":
             printing.note(f"{finding.level}: {finding.check}: {finding.text}")
+        elif finding.check in CHOICES:
+            printing.note(finding.text)
     if as_json:
         printing.json_text(
             {

@@ -156,7 +156,10 @@ def coupled(table: pd.DataFrame) -> str:
 
 
 def plain_table(table: pd.DataFrame) -> None:
-    """Print any table: counts with thousands separators, small numbers with three digits."""
+    """Print any table: counts with thousands separators, small numbers with three decimals.
+
+    A column whose name starts with ``prob_`` holds probabilities, never shown as a bare 0 or 1.
+    """
     from rich.text import Text
 
     from lift.output import wording
@@ -175,6 +178,8 @@ def plain_table(table: pd.DataFrame) -> None:
         for name, value in row.items():
             if name not in numeric:
                 cells.append(wording.name(str(value)))
+            elif str(name).startswith("prob_"):
+                cells.append(wording.probability(value))
             elif not isfinite(value):
                 cells.append("unbounded" if value in (inf, -inf) else wording.ABSENT)
             elif name in whole or abs(value) >= 10 or value == 0:

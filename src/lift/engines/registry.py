@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 from lift.engines.base import Engine, MarketsEngine
 from lift.engines.windows import WindowEngine
@@ -47,10 +49,7 @@ def engine_named(name: str) -> Engine:
             f"analyse; set it beside another with lift compare RUN --engines exact,{name}"
         )
     known = {AUTOMATIC: ("lift.engines.automatic", "fit_automatic"), **ENGINES}
-    if name not in known:
-        raise EngineError(f"the engine must be one of {', '.join(known)}, found {name!r}")
-    module, function = known[name]
-    found: Engine = getattr(import_module(module), function)
+    found: Engine = _loaded(name, known, "the engine")
     return found
 
 
@@ -67,13 +66,7 @@ def markets_engine_named(name: str) -> MarketsEngine:
     EngineError
         If there is none of that name.
     """
-    if name not in MARKETS_ENGINES:
-        raise EngineError(
-            f"an engine of several markets must be one of {', '.join(MARKETS_ENGINES)}, "
-            f"found {name!r}"
-        )
-    module, function = MARKETS_ENGINES[name]
-    found: MarketsEngine = getattr(import_module(module), function)
+    found: MarketsEngine = _loaded(name, MARKETS_ENGINES, "an engine of several markets")
     return found
 
 
@@ -90,10 +83,13 @@ def window_engine_named(name: str) -> WindowEngine:
     EngineError
         If there is none of that name.
     """
-    if name not in WINDOW_ENGINES:
-        raise EngineError(
-            f"an engine of single posts must be one of {', '.join(WINDOW_ENGINES)}, found {name!r}"
-        )
-    module, function = WINDOW_ENGINES[name]
-    found: WindowEngine = getattr(import_module(module), function)
+    found: WindowEngine = _loaded(name, WINDOW_ENGINES, "an engine of single posts")
     return found
+
+
+def _loaded(name: str, known: Mapping[str, tuple[str, str]], what: str) -> Any:
+    """Return the function that a table has under a name."""
+    if name not in known:
+        raise EngineError(f"{what} must be one of {', '.join(known)}, found {name!r}")
+    module, function = known[name]
+    return getattr(import_module(module), function)

@@ -217,6 +217,23 @@ def draw_coefficients(a, b, q, sd, normals, out):
 
 
 @compiled
+def semidefinite_root(a, m):
+    """Put the Cholesky factor of the lower triangle of ``a`` in its place.
+
+    From a known start a covariance is singular on the first days; then pivots are zero.
+    """
+    for i in range(m):
+        for k in range(i + 1):
+            total = a[i, k]
+            for e in range(k):
+                total -= a[i, e] * a[k, e]
+            if i == k:
+                a[i, i] = math.sqrt(max(total, 0.0))
+            else:
+                a[i, k] = total / a[k, k] if a[k, k] > 1e-12 else 0.0
+
+
+@compiled
 def draw_state(mean, cov, m, used, n_used, coefficients, sd, normals, work, out):
     """Fill a draw of the state after the last row, given the coefficients."""
     for i in range(m):
@@ -228,16 +245,7 @@ def draw_state(mean, cov, m, used, n_used, coefficients, sd, normals, work, out)
         out[i] = total
         for k in range(i + 1):
             work[i, k] = cov[i, k]
-    # from a known start the covariance is singular on the first days; then pivots are zero
-    for i in range(m):
-        for k in range(i + 1):
-            total = work[i, k]
-            for e in range(k):
-                total -= work[i, e] * work[k, e]
-            if i == k:
-                work[i, i] = math.sqrt(max(total, 0.0))
-            else:
-                work[i, k] = total / work[k, k] if work[k, k] > 1e-12 else 0.0
+    semidefinite_root(work, m)
     for i in range(m):
         for k in range(i + 1):
             out[i] += sd * work[i, k] * normals[k]

@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from lift.engines._compile import compiled
-from lift.impact._kernels import LOG_2PI, log_prior
+from lift.impact._kernels import LOG_2PI, log_prior, semidefinite_root
 
 
 @compiled
@@ -137,15 +137,7 @@ def log_likelihood(
 def draw_normal(mean, cov, normals, out):
     """Fill a draw; changes ``cov``, whose pivots may be zero by rounding."""
     m = mean.shape[0]
-    for i in range(m):
-        for k in range(i + 1):
-            total = cov[i, k]
-            for e in range(k):
-                total -= cov[i, e] * cov[k, e]
-            if i == k:
-                cov[i, i] = math.sqrt(max(total, 0.0))
-            else:
-                cov[i, k] = total / cov[k, k] if cov[k, k] > 1e-12 else 0.0
+    semidefinite_root(cov, m)
     for i in range(m):
         out[i] = mean[i]
         for k in range(i + 1):

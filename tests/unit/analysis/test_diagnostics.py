@@ -200,3 +200,17 @@ def test_the_error_of_autocorrelated_draws_is_that_of_their_mean() -> None:
 
 def test_equal_draws_have_no_error() -> None:
     assert mcse_mean(np.full((2, 50), 3.0)) == 0.0
+
+
+def test_inclusion_probabilities_are_told_the_most_probable_first() -> None:
+    inside = np.zeros((N, 12))
+    inside[:, 3] = 1.0
+    inside[: N // 4, 7] = 1.0
+    names = tuple(f"c{i}" for i in range(12))
+    noise = np.random.default_rng(7).uniform(0.1, 0.2, size=N)
+    given = {"noise_sd": (None, noise), "inclusion": ("control", inside)}
+    posterior = made(draws=given, coords={"control": names})
+    (found,) = [finding for finding in findings(posterior) if finding.check == "Controls"]
+    assert found.level == "PASS"
+    assert ": c3 1.00, c7 0.25, c0 0.00" in found.text
+    assert found.text.endswith(", 2 others at most 0.00")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from posteriors_apart import apart
 
-from lift.analysis.diagnostics import findings, measures
-from lift.analysis.effects import Effects
+from lift.analysis.diagnostics import findings
 from lift.data.campaign import Campaign
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
@@ -19,25 +19,6 @@ from lift.model.spec import ModelSpec
 from lift.rng import stream
 
 NUTS = SampleSettings(draws=1600, chains=2, seed=3, workers=2)
-MAX_Z = 5.0
-
-
-def apart(one: Posterior, other: Posterior) -> dict[str, float]:
-    """Return how many standard errors the means of everything lie apart, where over ``MAX_Z``."""
-    pairs = {name: (one.draws[name], other.draws[name]) for name in one.draws.data_vars}
-    pairs["effect"] = (Effects(one).draws("post"), Effects(other).draws("post"))
-    pairs["total"] = (Effects(one).draws("campaign"), Effects(other).draws("campaign"))
-    out = {}
-    for name, arrays in pairs.items():
-        first, second = (
-            a.to_numpy().reshape(a.sizes["chain"], a.sizes["draw"], -1) for a in arrays
-        )
-        for i in range(first.shape[2]):
-            a, b = measures(first[..., i]), measures(second[..., i])
-            z = (a["mean"] - b["mean"]) / np.hypot(a["mcse_mean"], b["mcse_mean"])
-            if not abs(z) <= MAX_Z:
-                out[f"{name}[{i}]"] = float(z)
-    return out
 
 
 @pytest.fixture(scope="module")

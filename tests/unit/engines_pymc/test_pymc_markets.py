@@ -9,13 +9,13 @@ import pandas as pd
 import pymc as pm
 import pytest
 from numpy.typing import NDArray
+from posteriors_apart import apart
 from pymc.model_graph import ModelGraph
 from pymc_points import log_densities, point_of
 from scipy import stats
 from small_campaigns import daily_downloads, post_table, rich_posts
 
 from lift.analysis.diagnostics import findings, measures
-from lift.analysis.effects import Effects
 from lift.data.campaign import Campaign
 from lift.engines.base import SampleSettings
 from lift.engines.markets import fit_markets
@@ -28,7 +28,6 @@ from lift.errors import EngineError, InputError
 from lift.joint import analyse_markets
 from lift.model.hyper import coordinates
 from lift.model.markets import OWN, MarketsDesign, build_markets
-from lift.model.posterior import Posterior
 from lift.model.predictor import design_matrix
 from lift.model.response import kernel_days
 from lift.model.spec import ModelSpec
@@ -40,7 +39,6 @@ TIMES = (30.4, 41.9, 41.9, 60.1, 75.5, 87.25)
 MARKETS = ("DE", "FR", "IT")
 POST_MARKETS = (None, "IT", "DE", None, None, "FR")
 COMMON = {"shared_level": True, "shared_noise": True, "free_loadings": True}
-MAX_Z = 5.0
 
 
 def three_markets() -> Campaign:
@@ -283,24 +281,6 @@ def alike(loads: dict[str, float]) -> Campaign:
         tables.append(pd.DataFrame({"date": dates, "market": name, "downloads": values}))
     posts = post_table(tuple(times)).assign(market=TARGETS)
     return Campaign(downloads=pd.concat(tables), posts=posts, name="alike")
-
-
-def apart(one: Posterior, other: Posterior) -> dict[str, float]:
-    """Return how many standard errors the means of everything lie apart, where over ``MAX_Z``."""
-    pairs = {name: (one.draws[name], other.draws[name]) for name in one.draws.data_vars}
-    pairs["effect"] = (Effects(one).draws("post"), Effects(other).draws("post"))
-    pairs["total"] = (Effects(one).draws("campaign"), Effects(other).draws("campaign"))
-    out = {}
-    for name, arrays in pairs.items():
-        first, second = (
-            a.to_numpy().reshape(a.sizes["chain"], a.sizes["draw"], -1) for a in arrays
-        )
-        for i in range(first.shape[2]):
-            a, b = measures(first[..., i]), measures(second[..., i])
-            z = (a["mean"] - b["mean"]) / np.hypot(a["mcse_mean"], b["mcse_mean"])
-            if not abs(z) <= MAX_Z:
-                out[f"{name}[{i}]"] = float(z)
-    return out
 
 
 @pytest.mark.slow

@@ -15,6 +15,12 @@ def test_whole_numbers_have_no_decimals(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.splitlines()[-2].split() == ["a", "3", "3.000"]
 
 
+def test_probabilities_are_never_a_bare_one(capsys: pytest.CaptureFixture[str]) -> None:
+    printing.plain_table(pd.DataFrame({"unit": ["a", "b"], "prob_positive": [1.0, 0.25]}))
+    rows = capsys.readouterr().out.splitlines()[-3:-1]
+    assert [row.split()[-1] for row in rows] == [">0.999", "0.250"]
+
+
 def test_an_engine_without_estimates_is_not_in_the_figure() -> None:
     """The legend has the engines that have a mark."""
     table = pd.DataFrame(
