@@ -14,15 +14,17 @@ FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob("*/run.py")
 MAX_NOTES_LINES = 60
 
 
-def needs_real_data(folder: Path) -> bool:
-    return bool(study.read_config(folder).get("real_data", False))
+def needs(folder: Path) -> list[pytest.MarkDecorator]:
+    """Return the marks of what lies outside the repository and the experiment reads."""
+    config = study.read_config(folder)
+    return [getattr(pytest.mark, name) for name in ("real_data", "anchors") if config.get(name)]
 
 
 PARAMS = [
     pytest.param(
         folder,
         id=folder.name,
-        marks=[pytest.mark.real_data] if needs_real_data(folder) else [],
+        marks=needs(folder),
     )
     for folder in FOLDERS
 ]
