@@ -26,10 +26,10 @@ from lift.engines._kernels import (
     predictor,
     solve_upper,
 )
+from lift.engines._paths import draw_signal, smooth
 from lift.engines._points import corrected, newton_data, newton_step
 from lift.engines._scaled import motion, prepare
 from lift.engines._selection import ControlState
-from lift.engines._signals import prior_signal, smoothed_signal
 from lift.engines._states import collapse_states
 
 FloatArray = NDArray[np.float64]
@@ -103,17 +103,6 @@ def fill_linear(gamma, problem, work, scratch, out):
 
 
 @compiled
-def smooth(residual, problem, work, scratch, out):
-    """Fill the mean of the states' sum given residuals."""
-    slope, slope_phi, noise, noise_phi = motion(problem, work)
-    smoothed_signal(
-        residual, work.noise, problem.observed, problem.walk, slope, slope_phi, noise, noise_phi,
-        work.cov, work.steps, work.level_var, work.loads, work.gained, work.means, scratch.errors,
-        scratch.gains, scratch.pushed, out,
-    )  # fmt: skip
-
-
-@compiled
 def find_mode(z, state, problem, prior, counts, work, scratch):
     """Return the log likelihood of the pseudo-data at the mode; leave L, L^-1 b and what it needs.
 
@@ -159,28 +148,20 @@ def find_mode(z, state, problem, prior, counts, work, scratch):
 @compiled
 def propose(rng, problem, counts, work, scratch):
     """Draw coefficients and states about the mode."""
-    n, m = scratch.gains.shape
     for i in range(work.b.shape[0]):
         work.b[i] += rng.standard_normal()
     solve_upper(work.a, work.b)
     for i in range(work.b.shape[0]):
         counts.gamma[i] = work.b[i] * work.spread[i]
     fill_linear(counts.gamma, problem, work, scratch, counts.linear)
-    for i in range(scratch.normals.shape[0]):
-        scratch.normals[i] = rng.standard_normal()
-    slope, slope_phi, noise, noise_phi = motion(problem, work)
-    prior_signal(
-        scratch.normals, problem.walk, slope, slope_phi, noise, noise_phi, work.cov, work.steps,
-        work.level_var, work.loads, work.means, scratch.path,
+    for t in range(counts.linear.shape[0]):
+        counts.residual[t] = counts.pseudo[t] - counts.linear[t]
+    draw_signal(
+        rng, counts.residual, problem, work, scratch, counts.residual, counts.new_steps,
+        counts.level,
     )  # fmt: skip
-    for t in range(n):
-        shock = math.sqrt(work.noise[t]) * scratch.normals[n * m + t]
-        counts.residual[t] = counts.pseudo[t] - counts.linear[t] - scratch.path[t] - shock
-    smooth(counts.residual, problem, work, scratch, counts.level)
-    for t in range(n):
+    for t in range(counts.linear.shape[0]):
         counts.new_eta[t] = counts.centre + scratch.path[t] + counts.level[t] + counts.linear[t]
-        step = math.sqrt(work.level_var[t]) * scratch.normals[(t + 1) * m] if t + 1 < n else 0.0
-        counts.new_steps[t] = step + work.level_var[t] * scratch.pushed[t]
 
 
 @compiled

@@ -17,18 +17,10 @@ import math
 from lift.engines._compile import compiled
 from lift.engines._count_controls import move_count_controls, refer
 from lift.engines._count_modes import IMPOSSIBLE, find_mode, log_weight, propose, take
-from lift.engines._kernels import AMPLITUDE, LEVEL, NOISE
-from lift.engines._proposals import (
-    JUMPED,
-    JUMPS,
-    WALKED,
-    WALKS,
-    adapt_walk,
-    jump,
-    log_jump,
-)
+from lift.engines._kernels import NOISE
+from lift.engines._proposals import log_jump, propose_point, record_move
 from lift.engines._selection import RIDGE, log_global_prior
-from lift.engines._tails import AMPLITUDE_STEP, LEVEL_STEP, draw_spread_scales
+from lift.engines._sweeps import draw_other_scales, store
 
 
 @compiled
@@ -49,16 +41,11 @@ def move_everything(
     for step in range(n_walks + n_jumps + 1):
         walk = step < n_walks
         stay = step == n_walks + n_jumps
-        for i in range(dim):
-            scratch.proposed[i] = z[i]
-        if walk:
+        if stay:
             for i in range(dim):
-                scratch.normal[i] = rng.standard_normal()
-            for i in range(dim):
-                for k in range(i + 1):
-                    scratch.proposed[i] += tuning.factor[i, k] * scratch.normal[k]
-        elif not stay:
-            jump(rng, jumps, scratch.normal, scratch.proposed)
+                scratch.proposed[i] = z[i]
+        else:
+            propose_point(rng, z, walk, jumps, tuning, scratch.normal, scratch.proposed)
         jump_to = log_jump(scratch.proposed, jumps)
         shift = 0.0 if walk else jump_at - jump_to
         value = find_mode(scratch.proposed, state, problem, prior, counts, work, scratch)
@@ -75,25 +62,17 @@ def move_everything(
             take(state, counts)
             current = new
             jump_at = jump_to
-        if stay:
-            continue
-        tuning.counts[WALKS if walk else JUMPS] += 1
-        tuning.counts[WALKED if walk else JUMPED] += accepted
-        if adapt and walk:
-            chance = math.exp(min(0.0, log_chance)) if log_chance > -700.0 else 0.0
-            adapt_walk(tuning, scratch.normal, chance)
+        if not stay:
+            record_move(tuning, walk, accepted, log_chance, scratch.normal, adapt)
     return current
 
 
 @compiled
 def run_count_sweeps(
     rng, state, flags, problem, prior, jumps, tuning, counts, work, scratch, n_walks, n_jumps, thin,
-    adapt, zs, gammas, insides, log_globals,
+    adapt, zs, log_dfs, gammas, insides, log_globals,
 ):  # fmt: skip
     """Keep the state after every ``thin`` sweeps, in as many rows as ``zs`` has."""
-    n = problem.y.shape[0]
-    p = problem.fixed.shape[1]
-    own = slice(p, p + problem.day.shape[0])
     for i in range(zs.shape[0]):
         for _ in range(thin):
             current = move_everything(
@@ -106,20 +85,5 @@ def run_count_sweeps(
                 )
                 if adapt:
                     refer(counts)
-            if flags.level:
-                draw_spread_scales(
-                    rng, state, LEVEL_STEP, problem.layout[LEVEL], flags.level_df,
-                    counts.steps[: n - 1], prior, tuning, state.scaled.level, adapt,
-                )  # fmt: skip
-            if flags.amplitude:
-                draw_spread_scales(
-                    rng, state, AMPLITUDE_STEP, problem.layout[AMPLITUDE], flags.amplitude_df,
-                    state.gamma[own], prior, tuning, state.scaled.coefficient[own], adapt,
-                )  # fmt: skip
-        for k in range(state.z.shape[0]):
-            zs[i, k] = state.z[k]
-        for k in range(state.gamma.shape[0]):
-            gammas[i, k] = state.gamma[k]
-        log_globals[i] = state.controls.log_global[0]
-        for k in range(insides.shape[1]):
-            insides[i, k] = state.controls.inside[k]
+            draw_other_scales(rng, state, flags, problem, prior, tuning, counts.steps, adapt)
+        store(state, i, zs, log_dfs, gammas, insides, log_globals)

@@ -89,6 +89,31 @@ def jump(rng, jumps, normal, out):
 
 
 @compiled
+def propose_point(rng, z, walk, jumps, tuning, normal, out):
+    """Fill a step of the random walk from ``z``, or an independent point."""
+    if not walk:
+        jump(rng, jumps, normal, out)
+        return
+    dim = z.shape[0]
+    for i in range(dim):
+        normal[i] = rng.standard_normal()
+    for i in range(dim):
+        out[i] = z[i]
+        for k in range(i + 1):
+            out[i] += tuning.factor[i, k] * normal[k]
+
+
+@compiled
+def record_move(tuning, walk, accepted, log_chance, normal, adapt):
+    """Count a move, and adapt the random walk to it."""
+    tuning.counts[WALKS if walk else JUMPS] += 1
+    tuning.counts[WALKED if walk else JUMPED] += accepted
+    if adapt and walk:
+        chance = math.exp(min(0.0, log_chance)) if log_chance > -700.0 else 0.0
+        adapt_walk(tuning, normal, chance)
+
+
+@compiled
 def adapt_walk(tuning, normal, chance):
     """Adapt the random walk's factor towards the target acceptance (Vihola 2012).
 

@@ -27,22 +27,14 @@ from lift.engines._kernels import (
     solve_lower,
     solve_upper,
 )
-from lift.engines._proposals import (
-    JUMPED,
-    JUMPS,
-    WALKED,
-    WALKS,
-    adapt_walk,
-    jump,
-    log_jump,
-)
+from lift.engines._paths import draw_signal
+from lift.engines._proposals import log_jump, propose_point, record_move
 from lift.engines._scaled import (
     Scaled,
     Work,
     collapsed,
     has_more,
     level_by_day,
-    motion,
     prepare,
 )
 from lift.engines._selection import (
@@ -54,7 +46,6 @@ from lift.engines._selection import (
     log_global_prior,
     move_controls,
 )
-from lift.engines._signals import prior_signal, smoothed_signal
 from lift.engines._tails import (
     AMPLITUDE_STEP,
     LEVEL_STEP,
@@ -176,19 +167,9 @@ def move_hyperparameters(
     jump_at = log_jump(z, jumps)
     for step in range(n_walks + n_jumps):
         walk = step < n_walks
-        shift = 0.0
-        if walk:
-            for i in range(dim):
-                scratch.normal[i] = rng.standard_normal()
-            for i in range(dim):
-                scratch.proposed[i] = z[i]
-                for k in range(i + 1):
-                    scratch.proposed[i] += tuning.factor[i, k] * scratch.normal[k]
-        else:
-            jump(rng, jumps, scratch.normal, scratch.proposed)
+        propose_point(rng, z, walk, jumps, tuning, scratch.normal, scratch.proposed)
         jump_to = log_jump(scratch.proposed, jumps)
-        if not walk:
-            shift = jump_at - jump_to
+        shift = 0.0 if walk else jump_at - jump_to
         value = collapsed(scratch.proposed, state.scaled, problem, prior, work)
         value += log_global_prior(flags.controls, log_global, work.theta[problem.layout[NOISE]])
         for i in range(dim):
@@ -201,11 +182,7 @@ def move_hyperparameters(
             current = value
             jump_at = jump_to
             keep(work, scratch)
-        tuning.counts[WALKS if walk else JUMPS] += 1
-        tuning.counts[WALKED if walk else JUMPED] += accepted
-        if adapt and walk:
-            chance = math.exp(min(0.0, log_chance)) if log_chance > -700.0 else 0.0
-            adapt_walk(tuning, scratch.normal, chance)
+        record_move(tuning, walk, accepted, log_chance, scratch.normal, adapt)
 
 
 @compiled
@@ -234,28 +211,12 @@ def draw_states(rng, state, problem, work, scratch):
 
     The sum takes the place of the level; the steps are in ``filtered``.
     """
-    n, m = scratch.gains.shape
-    for i in range(scratch.normals.shape[0]):
-        scratch.normals[i] = rng.standard_normal()
-    slope, slope_phi, noise, noise_phi = motion(problem, work)
-    prior_signal(
-        scratch.normals, problem.walk, slope, slope_phi, noise, noise_phi, work.cov, work.steps,
-        work.level_var, work.loads, work.means, scratch.path,
+    draw_signal(
+        rng, scratch.linear, problem, work, scratch, scratch.variances, scratch.filtered,
+        state.level,
     )  # fmt: skip
-    for t in range(n):
-        shock = math.sqrt(work.noise[t]) * scratch.normals[n * m + t]
-        scratch.variances[t] = scratch.linear[t] - scratch.path[t] - shock
-    motion(problem, work)
-    smoothed_signal(
-        scratch.variances, work.noise, problem.observed, problem.walk, slope, slope_phi, noise,
-        noise_phi, work.cov, work.steps, work.level_var, work.loads, work.gained, work.means,
-        scratch.errors, scratch.gains, scratch.pushed, state.level,
-    )  # fmt: skip
-    for t in range(n):
+    for t in range(scratch.path.shape[0]):
         state.level[t] += scratch.path[t]
-    for t in range(n - 1):
-        step = math.sqrt(work.level_var[t]) * scratch.normals[(t + 1) * m]
-        scratch.filtered[t] = step + work.level_var[t] * scratch.pushed[t]
 
 
 @compiled
@@ -296,14 +257,42 @@ def draw_linear(rng, state, problem, prior, work, scratch):
 
 
 @compiled
+def draw_other_scales(rng, state, flags, problem, prior, tuning, steps, adapt):
+    """Draw the scales of the level's steps, and of the posts' own amplitudes."""
+    if flags.level:
+        draw_spread_scales(
+            rng, state, LEVEL_STEP, problem.layout[LEVEL], flags.level_df,
+            steps[: steps.shape[0] - 1], prior, tuning, state.scaled.level, adapt,
+        )  # fmt: skip
+    if flags.amplitude:
+        p = problem.fixed.shape[1]
+        own = slice(p, p + problem.day.shape[0])
+        draw_spread_scales(
+            rng, state, AMPLITUDE_STEP, problem.layout[AMPLITUDE], flags.amplitude_df,
+            state.gamma[own], prior, tuning, state.scaled.coefficient[own], adapt,
+        )  # fmt: skip
+
+
+@compiled
+def store(state, i, zs, log_dfs, gammas, insides, log_globals):
+    """Fill row ``i`` with where the chain is."""
+    for k in range(state.z.shape[0]):
+        zs[i, k] = state.z[k]
+    log_dfs[i] = state.log_df[0]
+    for k in range(state.gamma.shape[0]):
+        gammas[i, k] = state.gamma[k]
+    log_globals[i] = state.controls.log_global[0]
+    for k in range(insides.shape[1]):
+        insides[i, k] = state.controls.inside[k]
+
+
+@compiled
 def run_sweeps(
     rng, state, flags, problem, prior, jumps, tuning, work, scratch, n_walks, n_jumps, thin, adapt,
     zs, log_dfs, gammas, insides, log_globals,
 ):  # fmt: skip
     """Keep the state after every ``thin`` sweeps, in as many rows as ``zs`` has."""
     n = state.level.shape[0]
-    p = problem.fixed.shape[1]
-    own = slice(p, p + problem.day.shape[0])
     for i in range(zs.shape[0]):
         for _ in range(thin):
             move_hyperparameters(
@@ -315,24 +304,8 @@ def run_sweeps(
             draw_linear(rng, state, problem, prior, work, scratch)
             if flags.noise:
                 draw_noise_scales(rng, state, flags, problem, prior, tuning, scratch, adapt)
-            if flags.level:
-                if not has_more(problem):
-                    for t in range(n - 1):
-                        scratch.filtered[t] = state.level[t + 1] - state.level[t]
-                draw_spread_scales(
-                    rng, state, LEVEL_STEP, problem.layout[LEVEL], flags.level_df,
-                    scratch.filtered[: n - 1], prior, tuning, state.scaled.level, adapt,
-                )  # fmt: skip
-            if flags.amplitude:
-                draw_spread_scales(
-                    rng, state, AMPLITUDE_STEP, problem.layout[AMPLITUDE], flags.amplitude_df,
-                    state.gamma[own], prior, tuning, state.scaled.coefficient[own], adapt,
-                )  # fmt: skip
-        for k in range(state.z.shape[0]):
-            zs[i, k] = state.z[k]
-        log_dfs[i] = state.log_df[0]
-        for k in range(state.gamma.shape[0]):
-            gammas[i, k] = state.gamma[k]
-        log_globals[i] = state.controls.log_global[0]
-        for k in range(insides.shape[1]):
-            insides[i, k] = state.controls.inside[k]
+            if flags.level and not has_more(problem):
+                for t in range(n - 1):
+                    scratch.filtered[t] = state.level[t + 1] - state.level[t]
+            draw_other_scales(rng, state, flags, problem, prior, tuning, scratch.filtered, adapt)
+        store(state, i, zs, log_dfs, gammas, insides, log_globals)

@@ -280,8 +280,8 @@ def advance(
     if chain.counts is not None:
         run_count_sweeps(
             chain.rng, chain.state, model.flags, model.problem, model.prior, jumps, chain.tuning,
-            chain.counts, chain.work, chain.scratch, N_WALKS, N_JUMPS, thin, adapt, zs, gammas,
-            insides, log_globals,
+            chain.counts, chain.work, chain.scratch, N_WALKS, N_JUMPS, thin, adapt, zs,
+            log_dfs, gammas, insides, log_globals,
         )  # fmt: skip
         return zs, log_dfs, gammas, insides, log_globals
     run_sweeps(
