@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ TEXT = ("influencer", "platform", "creator_type", "content", "sponsored")
 NUMBERS = ("views", "baseline")
 COLUMNS = ("post_id", *TEXT, *NUMBERS)
 BASELINE_DAYS = 28
-NO_MEAN = "positive amplitudes on the log scale: no mean exists, read the median"
+NO_MEAN = "{why} on the log scale: no mean exists, read the median"
 # A next post goes out at noon.
 POST_FRACTION = 0.5
 
@@ -45,8 +45,10 @@ class Prediction:
         One row per post: post, influencer, platform, creator_type, content, sponsored, views
         ("" or NaN = not given), baseline (downloads/day without it), n_days, mean, median, sd,
         lower, upper (incremental downloads), prob, prob_positive, relative_mean (of the baseline
-        over the same days), note. Mean, sd and relative_mean are NaN where amplitudes are positive
-        only and posts multiply downloads: the exponential of a log-normal number has no mean.
+        over the same days), note. Mean, sd and relative_mean are NaN where posts multiply
+        downloads and amplitudes are positive only, have heavy tails, or are multiplied by views
+        whose elasticity is uncertain: the exponential of a log-normal, of a Student t, or of a
+        normal times a log-normal number has no mean.
     """
 
     draws: xr.DataArray
@@ -134,12 +136,15 @@ def predict_next(
         if saturation is not None:
             response = saturation.by_day().together(response)
         draws = _gained(posterior, response, baseline).sum(axis=1)
-        lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail])
+        # Between two infinite draws there is nothing to interpolate.
+        method: Literal["linear", "inverted_cdf"]
+        method = "linear" if np.isfinite(draws).all() else "inverted_cdf"
+        lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], method=method)
         mean, sd = np.nan, np.nan
-        if is_linear(posterior) or not spec.response.positive_only:
-            mean, sd = float(draws.mean()), float(draws.std(ddof=1))
+        if why := "" if is_linear(posterior) else _without_mean(spec, gain):
+            notes.append(NO_MEAN.format(why=why))
         else:
-            notes.append(NO_MEAN)
+            mean, sd = float(draws.mean()), float(draws.std(ddof=1))
         columns.append(draws)
         rows.append(
             {
@@ -169,6 +174,15 @@ def predict_next(
         name="incremental_downloads",
     )
     return Prediction(array, pd.DataFrame(rows))
+
+
+def _without_mean(spec: ModelSpec, gain: FloatArray) -> str:
+    """Return why the exponential of a response has no mean, "" if it has one."""
+    if spec.response.positive_only:
+        return "positive amplitudes"
+    if spec.response.heavy_tails:
+        return "amplitudes with heavy tails"
+    return "views of uncertain elasticity" if np.ptp(gain) > 0 else ""
 
 
 def _gained(posterior: Posterior, response: FloatArray, baseline: float) -> FloatArray:
@@ -281,9 +295,15 @@ def _gain(posterior: Posterior, fitted: _Fitted, row: Row, notes: list[str]) -> 
     elasticity = fitted.scalar("views_elasticity")
     if elasticity is not None:
         given = fitted.posts["views"].to_numpy(dtype=np.float64)
-        centre = float(np.log(given[np.isfinite(given)]).mean())
+        given = given[np.isfinite(given)]
+        centre = float(np.log(given).mean())
         if np.isfinite(views):
             log_gain += elasticity * (np.log(views) - centre)
+            if not given.min() <= views <= given.max():
+                notes.append(
+                    f"{views:,.0f} views are beyond the observed {given.min():,.0f} to "
+                    f"{given.max():,.0f}: extrapolated"
+                )
         else:
             notes.append(f"views not given: as {np.exp(centre):,.0f}")
     elif np.isfinite(views):
@@ -295,7 +315,8 @@ def _gain(posterior: Posterior, fitted: _Fitted, row: Row, notes: list[str]) -> 
             for day in fitted.posts["post_day"]
         ]
         log_gain += exponent * (np.mean(sizes) - np.log(float(row["baseline"])))
-    return np.exp(log_gain)
+    with np.errstate(over="ignore"):
+        return np.exp(log_gain)
 
 
 def _scale(responses: Responses, fitted: _Fitted, row: Row, notes: list[str]) -> FloatArray:

@@ -25,7 +25,7 @@ SHARE_COLUMNS = (
     "share_of_total",
 )
 CONTRAST_COLUMNS = ("attribute", "level", "other", "mean", "lower", "upper", "prob_positive")
-NEXT_COLUMNS = ("post", "baseline", "mean", "lower", "upper", "prob_positive", "note")
+NEXT_COLUMNS = ("post", "baseline", "median", "lower", "upper", "prob_positive", "note")
 
 
 @app.command("shares")

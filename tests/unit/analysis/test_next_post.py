@@ -10,7 +10,7 @@ from scipy import stats
 from small_campaigns import rich_campaign
 from small_posteriors import hand_made
 
-from lift.analysis.next_post import predict_next
+from lift.analysis.next_post import NO_MEAN, predict_next
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
 from lift.errors import InputError
@@ -108,11 +108,37 @@ def test_positive_amplitudes_are_multiples_of_the_typical_one() -> None:
     assert (draws > 0.0).all()
 
 
+def test_views_of_uncertain_elasticity_leave_no_mean() -> None:
+    """At 10 and 1e15 times the reference views: the median is that of the written out sum."""
+    elasticity = np.linspace(0.0, 1.0, N)
+    uncertain = posterior(own_sd=0.4, draws={"views_elasticity": (None, elasticity)})
+    posts = pd.DataFrame({"influencer": ["ann"] * 3, "platform": ["a"] * 3,
+                          "views": [np.nan, 1e6, 1e20]})  # fmt: skip
+    found = predict_next(uncertain, SPEC, posts, seed=1).table
+    assert np.isfinite(found.loc[0, ["mean", "sd", "relative_mean"]].to_numpy(float)).all()
+    assert found.loc[1:, ["mean", "sd", "relative_mean"]].isna().all(axis=None)
+    for wanted in ("elasticity", "no mean exists", "read the median"):
+        assert found["note"].str.contains(wanted).tolist() == [False, True, True]
+    beyond = "100,000,000,000,000,000,000 views are beyond the observed 10,000 to 1,000,000"
+    assert found["note"].str.contains(beyond).tolist() == [False, False, True]
+    assert not found[["lower", "median", "upper"]].isna().any(axis=None)
+    assert found["upper"][2] == np.inf
+    certain = posterior(draws={"views_elasticity": (None, elasticity)})
+    median = predict_next(certain, SPEC, posts, seed=1).table["median"]
+    assert median[1] == pytest.approx(written_out(0.6 * np.sqrt(10.0), 0.4, 1000.0)[0], rel=1e-3)
+    linear = posterior(draws={"views_elasticity": (None, elasticity)},
+                       attrs={"scale": "linear", "unit": 10.0})  # fmt: skip
+    assert np.isfinite(predict_next(linear, SPEC, posts[:2], seed=1).table["mean"]).all()
+
+
 def test_heavy_tails_make_a_viral_post_less_rare() -> None:
     posts = pd.DataFrame({"influencer": ["ann"], "platform": ["a"], "views": [1e5]})
     spec = SPEC.model_copy(update={"response": ResponseSpec(heavy_tails=True)})
     cuts = written_out(0.6 + 0.4 * np.array([-1.0, 1.0, 2.8]), 0.4, 1000.0)
     drawn = predict_next(posterior(own_sd=0.4), spec, posts, seed=1).draws.to_numpy().ravel()
+    told = predict_next(posterior(own_sd=0.4), spec, posts, seed=1).table
+    assert np.isnan(told["mean"][0])
+    assert "heavy tails on the log scale: no mean" in told["note"][0]
     t = stats.t(4, scale=np.sqrt(0.5))
     # five standard errors of a share of 4,000 draws
     for low, high, wanted in (
@@ -281,7 +307,7 @@ def test_a_small_fit() -> None:
     )  # fmt: skip
     table = predict_next(fitted, spec, posts, seed=1).table
     assert (table["lower"] < table["upper"]).all()
-    assert table["note"][0] == ""
+    assert table["note"][0] == NO_MEAN.format(why="views of uncertain elasticity")
     assert "influencer 'new' is new" in table["note"][1]
     assert "platform 'twitch' is new" in table["note"][1]
     assert "sponsored" not in table["note"][1]
