@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from lift.analysis.diagnostics import findings
+from lift.analysis.convergence import failures
 from lift.analysis.market_totals import market_effects
 from lift.data.campaign import Campaign
 from lift.engines.base import Progress, SampleSettings
@@ -190,10 +190,7 @@ def analyse_markets(
         posteriors = fit_markets(campaign, spec, settings, progress)
     seconds = {"fit": time.perf_counter() - begun}
     failed = [
-        f"{name}: {finding.text}"
-        for name, posterior in posteriors.items()
-        for finding in findings(posterior)
-        if finding.level == "FAIL"
+        f"{name}: {text}" for name, posterior in posteriors.items() for text in failures(posterior)
     ]
     if failed:
         raise DiagnosticsError(

@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from lift.analysis.convergence import every_finding
-from lift.analysis.effects import Effects
+from lift.analysis.convergence import failures
 from lift.data.campaign import Campaign
 from lift.data.cohorts import cohorts_of, users_campaign
 from lift.engines.base import Progress, SampleSettings
@@ -97,9 +96,7 @@ def analyse(
     if campaign.cohorts is not None:
         posterior = posterior.with_users(cohorts_of(campaign.cohorts, campaign.markets[0]), series)
         seconds |= {"users": time.perf_counter() - begun - seconds["fit"]} if series else {}
-    checked = every_finding(Effects(posterior))
-    failed = [finding.text for finding in checked if finding.level == "FAIL"]
-    if failed:
+    if failed := failures(posterior):
         raise DiagnosticsError(
             f"the draws of engine {posterior.attrs['engine']!r} must not be believed: "
             f"{'; '.join(failed)}; "

@@ -304,6 +304,24 @@ def test_a_run_is_made_again_by_the_engine_that_made_it(
     assert asked == [4, 4]
 
 
+def test_effects_of_joint_chains_are_checked_as_those_of_one_market(
+    fitted: tuple[Campaign, dict[str, NDArray[np.float64]], MarketsAnalysis],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second chain has other impulses, and every parameter is the same."""
+    data, _, analysis = fitted
+    given = {}
+    for name, part in analysis.markets.items():
+        tree = part.posterior.tree.copy()
+        impulse = tree["posterior"]["impulse"]
+        tree["posterior"] = part.posterior.draws.assign(impulse=impulse * (1 + impulse["chain"]))
+        tree["sample_stats"] = tree["sample_stats"].to_dataset().drop_attrs()
+        given[name] = Posterior(tree)
+    monkeypatch.setattr("lift.engines.pymc_markets.fit_markets_pymc", lambda *_: given)
+    with pytest.raises(lift.DiagnosticsError, match=r"AT: worst R-hat of the effects.*effect\["):
+        analyse_markets(data, engine="pymc", draws=1000, chains=2, seed=4)
+
+
 def test_the_joint_model_is_handed_over_as_a_pymc_model(
     fitted: tuple[Campaign, dict[str, NDArray[np.float64]], MarketsAnalysis],
 ) -> None:

@@ -6,11 +6,18 @@ import pandas as pd
 
 from lift.analysis.diagnostics import Finding, chain_findings, findings, measures
 from lift.analysis.effects import Effects
+from lift.model.posterior import Posterior
 
 
 def every_finding(effects: Effects) -> list[Finding]:
     """Return the outcome of every numerical check of the draws, and of their effects."""
     return [*findings(effects.posterior), *effect_findings(effects)]
+
+
+def failures(posterior: Posterior) -> list[str]:
+    """Return why the draws of a fit must not be believed; empty where nothing speaks against it."""
+    found = every_finding(Effects(posterior))
+    return [finding.text for finding in found if finding.level == "FAIL"]
 
 
 def effect_measures(effects: Effects) -> pd.DataFrame:
@@ -23,7 +30,8 @@ def effect_measures(effects: Effects) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns parameter, mean, sd, ess_bulk, ess_tail, r_hat, mcse_mean, downloads.
+        Columns parameter, mean, sd, ess_bulk, ess_tail, r_hat, mcse_mean, downloads; NaN as in
+        :func:`lift.analysis.diagnostics.measures`.
     """
     posts = effects.draws("post")
     rows = [

@@ -119,8 +119,8 @@ def summary(posterior: Posterior) -> pd.DataFrame:
     -------
     DataFrame
         Columns parameter, mean, sd, ess_bulk, ess_tail, r_hat, mcse_mean; rank-normalised split
-        R-hat and ESS (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021, doi:10.1214/20-BA1221).
-        What the engine took as known has no row.
+        R-hat and ESS (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021, doi:10.1214/20-BA1221);
+        NaN as in :func:`measures`. What the engine took as known has no row.
     """
     known = str(posterior.sample_stats.get("at_boundary", ""))
     scalars = [
@@ -139,9 +139,16 @@ def summary(posterior: Posterior) -> pd.DataFrame:
 
 
 def measures(values: FloatArray) -> dict[str, float]:
-    """Return mean, sd, bulk and tail ESS, R-hat and MCSE of draws of shape (chain, draw)."""
+    """Return mean, sd, bulk and tail ESS, R-hat and MCSE of draws of shape (chain, draw).
+
+    ESS and R-hat are NaN, and sd and MCSE exactly 0, where every draw of every chain is the same:
+    such as the effect of a post none of whose days had a download, or a share that rounds to 1.
+    """
     from arviz_stats.base import array_stats
 
+    if np.ptp(values) == 0.0:
+        unknown = dict.fromkeys(("ess_bulk", "ess_tail", "r_hat"), float("nan"))
+        return {"mean": float(values.flat[0]), "sd": 0.0, **unknown, "mcse_mean": 0.0}
     axes = {"chain_axis": 0, "draw_axis": 1}
     return {
         "mean": float(values.mean()),
@@ -211,7 +218,11 @@ def _findings(posterior: Posterior) -> list[Finding]:
         divergences = int(stats["divergences"])
         text = f"divergent transitions: {divergences:,} (good 0)"
         out.append(Finding(_level(divergences, 0.0, 0.0), "Divergences", text))
-    return out + chain_findings(summary(posterior), strict=strict)
+    table = summary(posterior)
+    if not table["sd"].any():
+        text = "no parameter differs between any two draws, so that nothing was sampled"
+        return [*out, Finding("FAIL", "R-hat", text)]
+    return out + chain_findings(table, strict=strict)
 
 
 def _inclusion(inside: xr.DataArray) -> str:
@@ -230,7 +241,9 @@ def chain_findings(table: pd.DataFrame, of: str = "", *, strict: bool = False) -
     Parameters
     ----------
     table : DataFrame
-        Columns parameter, r_hat, ess_bulk, ess_tail.
+        Columns parameter, sd, r_hat, ess_bulk, ess_tail. What is the same in every draw of every
+        chain (sd 0) has nothing to mix and is left out; what is constant in every chain and differs
+        between them is not, and fails.
     of : str
         What the checks' names say after the measure.
     strict : bool
@@ -240,7 +253,11 @@ def chain_findings(table: pd.DataFrame, of: str = "", *, strict: bool = False) -
     Returns
     -------
     list of Finding
+        Empty where nothing differs between draws.
     """
+    table = table[table["sd"] != 0.0]
+    if table.empty:
+        return []
     out = []
     for column, check, sign, good, bad in (
         ("r_hat", "R-hat", 1.0, GOOD_R_HAT, BAD_R_HAT),

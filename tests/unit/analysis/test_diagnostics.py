@@ -116,6 +116,39 @@ def test_what_an_engine_took_as_known_has_no_row() -> None:
     assert "noise_sd" not in known["parameter"].tolist()
 
 
+@pytest.mark.parametrize("constant", [0.0, 0.1])
+def test_what_is_the_same_in_every_draw_of_every_chain_has_nothing_to_mix(constant: float) -> None:
+    draws = {"noise_sd": (None, np.random.default_rng(11).uniform(0.1, 0.2, size=N))}
+    fixed = {"displacement": (None, np.full(N, constant))}
+    posterior = made({"divergences": 0}, draws=draws | fixed)
+    row = summary(posterior).set_index("parameter").loc["displacement"]
+    assert (row["mean"], row["sd"], row["mcse_mean"]) == (constant, 0.0, 0.0)
+    assert row[["r_hat", "ess_bulk", "ess_tail"]].isna().all()
+    assert {finding.level for finding in findings(posterior)} == {"PASS"}
+
+
+def test_a_constant_that_differs_between_chains_fails() -> None:
+    stuck = np.repeat([0.1, 0.2], N // 2)
+    posterior = made(draws={"noise_sd": (None, stuck)})
+    assert {level(posterior, check) for check in ("R-hat", "Bulk ESS", "Tail ESS")} == {"FAIL"}
+
+
+def test_draws_of_which_none_differs_fail() -> None:
+    same = {"impulse": np.ones((N, 2)), "shares": np.full((N, 1), 0.3), "shape": np.ones(N)}
+    posterior = made(draws={"noise_sd": (None, np.full(N, 0.1))}, **same)
+    assert level(posterior, "R-hat") == "FAIL"
+
+
+def test_effects_of_days_without_downloads_have_nothing_to_mix() -> None:
+    downloads = np.full(60, 100.0)
+    downloads[30:] = 0.0
+    effects = Effects(made({"divergences": 0}, downloads=downloads, days=[0, 30]))
+    assert not effects.draws("post").sel(post="p2").any()
+    assert {finding.level for finding in every_finding(effects)} == {"PASS"}
+    none = Effects(made({"divergences": 0}, downloads=np.zeros(60)))
+    assert {finding.level for finding in every_finding(none)} == {"PASS"}
+
+
 def test_independent_draws_pass() -> None:
     assert {finding.level for finding in findings(made())} == {"PASS"}
 
