@@ -13,6 +13,7 @@ from spoiling import (
     outcome_as_control,
     remove,
     rename,
+    root_of_outcome_as_control,
     rows,
     settings,
 )
@@ -193,6 +194,11 @@ POSTS_AND_CONTROLS: list[BadInput] = [
         "control-is-outcome",
         outcome_as_control,
         ("'installs' must not be the outcome",),
+    ),
+    BadInput(
+        "control-is-root-of-outcome",
+        root_of_outcome_as_control,
+        ("'interest' must not be the outcome", "a power of them"),
     ),
     BadInput(
         "controls-equal",

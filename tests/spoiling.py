@@ -258,3 +258,9 @@ def outcome_as_control(folder: Path) -> None:
     """Add the downloads themselves to the controls."""
     counts = [row[1] for row in read(folder, "downloads")[1:]]
     column("controls", "installs", lambda i, _row: counts[i])(folder)
+
+
+def root_of_outcome_as_control(folder: Path) -> None:
+    """Add the square root of the downloads to the controls."""
+    counts = [row[1] for row in read(folder, "downloads")[1:]]
+    column("controls", "interest", lambda i, _row: repr(float(counts[i] or 0.0) ** 0.5))(folder)

@@ -145,3 +145,16 @@ def test_a_stored_analysis_has_no_pymc_model(analysis: Analysis, tmp_path: Path)
 def test_the_pymc_model_has_the_posts_of_the_campaign(analysis: Analysis) -> None:
     model = analysis.to_pymc()
     assert tuple(model.coords["post"]) == tuple(analysis.posterior.posts["post"])
+
+
+def test_controls_that_are_one_on_the_models_scale_are_refused() -> None:
+    one = campaign(60, (30.4,), n_controls=2)
+    assert one.controls is not None
+    squared = one.controls.assign(squared=one.controls["series_0"] ** 2).drop(columns="market")
+    both = Campaign(one.downloads.drop(columns="market"), one.posts, squared)
+    with pytest.raises(InputError, match="'series_0' and 'squared' equal up to scale") as caught:
+        check(both, ModelSpec())
+    assert len(caught.value.problems) == 1
+    check(both, ModelSpec(scale="linear"))
+    check(both, ModelSpec.model_validate({"baseline": {"control_transform": "none"}}))
+    check(both, ModelSpec.model_validate({"baseline": {"controls": False}}))

@@ -14,15 +14,12 @@ from lift.data.checks_downloads import (
     in_market,
     market_column,
 )
+from lift.data.copies import disguise, is_copy
 from lift.data.tables import RawTable, absent, counted, meant, nearest, some
 from lift.errors import Problem
 
 RESERVED = ("downloads", "value", "post", "post_id", "posted_at", "chain", "draw", "control")
 """Names that mean something else in lift's tables and results."""
-
-COPY_TOLERANCE = 1e-10
-"""Distance of a correlation from 1 at which a series is a copy up to scale and shift: ten times
-the rounding error of a sum over a few thousand days, far less than any measurement error."""
 
 
 def check_controls(
@@ -249,15 +246,16 @@ def _check_movement(
             moving.append(j)
     if outcome is not None:
         for j in moving:
-            if _is_copy(block[:, j], outcome):
+            how = disguise(block[:, j], outcome)
+            if how is not None:
                 problems.append(
                     table.problem(
                         f"control '{series[j]}' must not be the outcome, found the downloads "
-                        f"themselves{place} (equal up to scale and shift); remove the series"
+                        f"themselves{place} ({how}); remove the series"
                     )
                 )
     for a, j in enumerate(moving):
-        copies = [series[k] for k in moving[a + 1 :] if _is_copy(block[:, j], block[:, k])]
+        copies = [series[k] for k in moving[a + 1 :] if is_copy(block[:, j], block[:, k])]
         if copies:
             problems.append(
                 table.problem(
@@ -265,17 +263,6 @@ def _check_movement(
                     f"{some(map(repr, copies))} equal up to scale and shift{place}; keep one"
                 )
             )
-
-
-def _is_copy(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    """Tell whether two series are equal up to scale and shift on the days that both have."""
-    both = np.isfinite(one) & np.isfinite(other)
-    if both.sum() < 3:
-        return False
-    a = one[both] - one[both].mean()
-    b = other[both] - other[both].mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return scale > 0 and abs(float(a @ b)) / scale > 1 - COPY_TOLERANCE
 
 
 def _canonical(

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lift.data.copies import disguise
 from lift.errors import Problem
 
 FloatArray = NDArray[np.float64]
 
-# A control is the outcome in disguise where their correlation misses 1 by less than this.
-SAME = 1e-10
 JUMP_SDS = 8.0
 SPARSE = 0.5
 
@@ -104,20 +103,13 @@ def control_problems(
                 )
             continue
         used = before[seen]
-        if _same(used, target):
+        how = disguise(used, target)
+        if how is not None:
             faults.append(
-                f"control {name!r} is the outcome itself, up to scale, in the pre-period; a "
-                "control must be a series of its own"
+                f"control {name!r} is the outcome itself in the pre-period, found its values "
+                f"{how}; a control must be a series of its own: leave it out"
             )
     return [Problem("data", fault) for fault in faults]
-
-
-def _same(one: FloatArray, other: FloatArray) -> bool:
-    """Return whether two series are the same up to shift and scale."""
-    if len(one) < 3 or np.ptp(one) == 0.0 or not np.isfinite(other).all() or np.ptp(other) == 0.0:
-        return False
-    one, other = one - one.mean(), other - other.mean()
-    return bool(abs(one @ other) > (1.0 - SAME) * np.sqrt((one @ one) * (other @ other)))
 
 
 def outcome_remarks(

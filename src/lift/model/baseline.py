@@ -86,7 +86,7 @@ def baseline_blocks(campaign: Campaign, spec: BaselineSpec, *, log_scale: bool) 
     if spec.holidays:
         blocks += _holidays(campaign.holidays(), dates, spec)
     if spec.controls and campaign.controls is not None:
-        blocks.append(_controls(campaign, spec, log_scale=log_scale))
+        blocks.append(control_block(campaign, spec, log_scale=log_scale))
     return blocks
 
 
@@ -134,7 +134,27 @@ def _holidays(table: pd.DataFrame, dates: pd.DatetimeIndex, spec: BaselineSpec) 
     return [Block("holiday", tuple(columns), matrix, np.full(len(columns), spec.holiday_sd))]
 
 
-def _controls(campaign: Campaign, spec: BaselineSpec, *, log_scale: bool) -> Block:
+def control_block(campaign: Campaign, spec: BaselineSpec, *, log_scale: bool) -> Block:
+    """Return the control series on the scale on which they enter the model, standardised.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        One market, with controls.
+    spec : BaselineSpec
+    log_scale : bool
+        Whether the outcome is modelled on the log scale.
+
+    Returns
+    -------
+    Block
+        Prior sds are NaN: they are a hyperparameter.
+
+    Raises
+    ------
+    ValueError
+        If the campaign has no controls.
+    """
     controls = campaign.controls
     names = campaign.control_names
     if controls is None:

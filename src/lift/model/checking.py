@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from lift.data.campaign import Campaign
 from lift.data.cohorts import users_campaign
+from lift.data.copies import is_copy
+from lift.data.tables import some
 from lift.errors import InputError, Problem
+from lift.model.baseline import control_block
 from lift.model.design import build_design
 from lift.model.spec import ModelSpec
 
@@ -21,8 +24,9 @@ def check(campaign: Campaign, spec: ModelSpec) -> None:
     Raises
     ------
     InputError
-        If no post reaches the market, no day of a post's horizon was observed, or the users of a
-        day that the specification names cannot be fitted.
+        If no post reaches the market, no day of a post's horizon was observed, two controls are
+        one on the scale on which they enter, or the users of a day that the specification names
+        cannot be fitted.
     EngineError
         If the model cannot be built on these data.
     """
@@ -37,9 +41,40 @@ def check(campaign: Campaign, spec: ModelSpec) -> None:
         )
     faults = [Problem("posts", problem) for problem in problems]
     faults += series_faults(campaign, spec)
+    faults += control_faults(campaign, spec)
     if faults:
         raise InputError(faults)
     build_design(campaign, spec)
+
+
+def control_faults(campaign: Campaign, spec: ModelSpec) -> list[Problem]:
+    """Return which controls are one on the scale on which they enter the model.
+
+    Parameters
+    ----------
+    campaign : Campaign
+        One market.
+    spec : ModelSpec
+
+    Returns
+    -------
+    list of Problem
+        Empty if there are no controls, or each is a series of its own.
+    """
+    if campaign.controls is None or not spec.baseline.controls:
+        return []
+    block = control_block(campaign, spec.baseline, log_scale=spec.scale == "log")
+    faults = []
+    for j, name in enumerate(block.labels):
+        later = zip(block.labels[j + 1 :], block.columns.T[j + 1 :], strict=True)
+        if same := [other for other, column in later if is_copy(block.columns[:, j], column)]:
+            what = (
+                f"controls must differ on the scale on which they enter the model, found '{name}' "
+                f"and {some(map(repr, same))} equal up to scale and shift (the log of a power is "
+                'its multiple: see control_transform); keep one, or set control_transform = "none"'
+            )
+            faults.append(Problem("controls", what))
+    return faults
 
 
 def series_days(spec: ModelSpec) -> tuple[int, ...]:

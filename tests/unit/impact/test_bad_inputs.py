@@ -66,6 +66,8 @@ DATA: dict[str, tuple[Spoil, str]] = {
     "a control constant before": (constant_then_varying, "constant before the intervention"),
     "the outcome as control": (lambda d: d.assign(x1=d["y"]), "is the outcome itself"),
     "the outcome scaled as control": (lambda d: d.assign(x1=3 - 2 * d["y"]), "outcome itself"),
+    "the outcome's log as control": (lambda d: d.assign(x1=np.log(d["y"])), "itself.*their log"),
+    "the outcome's square as control": (lambda d: d.assign(x1=d["y"] ** 2), "a power of them"),
 }
 
 

@@ -1,0 +1,101 @@
+"""Series that are another one in disguise: scaled, shifted, or bent by a monotone function."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+COPY_TOLERANCE = 1e-10
+"""Distance of a correlation from 1 at which a series is a copy up to scale and shift: ten times
+the rounding error of a sum over a few thousand days, far less than any measurement error."""
+
+LEAST_BENT = 5
+"""Different values that both series must have before a function that bends says anything: three
+small counts can lie on the curve of a log by chance."""
+
+LEAST_VALUES = 60
+"""Different values that both series must have before their order alone says anything: a control
+of a few levels, or one that leaves a ten-thousandth of the outcome's variance open, can be in the
+order of a short outcome by chance (3 % of random walks of 40 days, none in a thousand of 90)."""
+
+LEAST_TURNS = 30
+"""Changes of direction that both must have before their order says anything: two series that only
+rise are in the same order too."""
+
+
+def is_copy(one: FloatArray, other: FloatArray) -> bool:
+    """Return whether two series are equal up to scale and shift where both are observed.
+
+    Parameters
+    ----------
+    one, other : ndarray, shape (n,)
+        Not finite where not observed; fewer than three common values are never a copy.
+    """
+    both = np.isfinite(one) & np.isfinite(other)
+    if both.sum() < 3:
+        return False
+    a = one[both] - one[both].mean()
+    b = other[both] - other[both].mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    return scale > 0 and abs(float(a @ b)) / scale > 1 - COPY_TOLERANCE
+
+
+def disguise(series: FloatArray, outcome: FloatArray) -> str | None:
+    """Return how a series is the outcome in disguise, None if it is not.
+
+    Parameters
+    ----------
+    series, outcome : ndarray, shape (n,)
+        Not finite where not observed: those days are not looked at.
+
+    Returns
+    -------
+    str or None
+        Words for a message. A copy up to scale and shift; one after either or both were put on
+        the log scale, which finds logs, exponentials and powers; or, in long series that go up and
+        down, the same order of all days, which finds any monotone function, rounded too. Either
+        direction counts.
+    """
+    both = np.isfinite(series) & np.isfinite(outcome)
+    x, y = series[both], outcome[both]
+    if is_copy(x, y):
+        return "equal up to scale and shift"
+    if min(len(np.unique(x)), len(np.unique(y))) < LEAST_BENT:
+        return None
+    if (y > 0.0).all() and is_copy(x, np.log(y)):
+        return "their log, up to scale and shift"
+    if (y >= 0.0).all() and is_copy(x, np.log1p(y)):
+        return "the log of them and one, up to scale and shift"
+    if (x > 0.0).all() and is_copy(np.log(x), y):
+        return "the exponential of their scaled values"
+    positive = (x > 0.0) & (y > 0.0)
+    alike = bool((positive | ((x == 0.0) & (y == 0.0))).all())
+    alike = alike and len(np.unique(y[positive])) >= LEAST_BENT
+    if alike and is_copy(np.log(x[positive]), np.log(y[positive])):
+        return "a power of them"
+    if _same_order(x, y) or _same_order(-x, y):
+        return "a monotone function of them: all days in the same order"
+    return None
+
+
+def _same_order(x: FloatArray, y: FloatArray) -> bool:
+    """Return whether no two entries are in opposite orders, in series that could be so."""
+    values, group = np.unique(y, return_inverse=True)
+    n_values = len(values), len(np.unique(x))
+    if min(n_values) < max(LEAST_VALUES, max(n_values) / 2):
+        return False
+    if min(_turns(x), _turns(y)) < LEAST_TURNS:
+        return False
+    low, high = np.full(len(values), np.inf), np.full(len(values), -np.inf)
+    np.minimum.at(low, group, x)
+    np.maximum.at(high, group, x)
+    return bool((high[:-1] <= low[1:]).all())
+
+
+def _turns(series: FloatArray) -> int:
+    """Return how often a series changes its direction."""
+    steps = np.sign(np.diff(series))
+    steps = steps[steps != 0.0]
+    return int((steps[1:] != steps[:-1]).sum())

@@ -1,0 +1,75 @@
+"""Series that are the outcome bent by a function are found; honest ones, however close, are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from small_campaigns import daily_downloads
+
+from lift.data.copies import disguise
+from lift.rng import stream
+
+FloatArray = NDArray[np.float64]
+
+BENT: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "itself": lambda y: y,
+    "turned over": lambda y: 5.0 - 3.0 * y,
+    "log": np.log,
+    "log of them and one": np.log1p,
+    "root": np.sqrt,
+    "square": np.square,
+    "one over": lambda y: 1.0 / y,
+    "exponential": lambda y: np.exp(y / 500.0),
+}
+ORDERED: dict[str, Callable[[FloatArray], FloatArray]] = {
+    "logistic": lambda y: 1.0 / (1.0 + np.exp(-(y - y.mean()) / y.std())),
+    "rounded root": lambda y: np.round(np.sqrt(y), 2),
+    "rank": lambda y: np.unique(y, return_inverse=True)[1].astype(float),
+    "falling": lambda y: -np.arcsinh(y / 700.0),
+}
+
+
+@pytest.mark.parametrize("name", list(BENT))
+@pytest.mark.parametrize("n_days", [8, 200])
+def test_a_function_of_the_outcome_is_found(name: str, n_days: int) -> None:
+    y = daily_downloads(n_days)
+    x = BENT[name](y)
+    assert disguise(x, y) is not None
+    y[[2, 5]] = np.nan
+    assert disguise(x, y) is not None
+
+
+@pytest.mark.parametrize("name", list(ORDERED))
+def test_any_monotone_function_is_found_in_a_long_series(name: str) -> None:
+    y = daily_downloads(200)
+    assert "in the same order" in str(disguise(ORDERED[name](y), y))
+
+
+def test_a_root_of_counts_with_zeros_is_found() -> None:
+    y = daily_downloads(50, level=3.0)
+    assert (y == 0.0).any()
+    assert disguise(np.sqrt(y), y) == "a power of them"
+
+
+def test_what_is_in_the_outcomes_order_honestly_is_left_alone() -> None:
+    days = np.arange(300.0)
+    assert disguise(np.sqrt(days + 3.0), days**2 + 1.0) is None  # both only rise
+    y = daily_downloads(300)
+    assert disguise((y > np.quantile(y, 0.97)).astype(float), y) is None  # an event at each peak
+    week = np.tile([1.0, 2.0, 4.0, 4.5, 5.0, 7.0, 6.0], 20)
+    assert disguise(week, week**2 + 3.0 * week) is None  # a season, measured without noise
+
+
+@pytest.mark.parametrize("n_days", [8, 40, 90, 365])
+def test_no_control_that_leaves_a_ten_thousandth_open_is_refused(n_days: int) -> None:
+    """Random walks, half of them with a trend, that explain all but 1e-4 of the log's variance."""
+    rng = stream(1, "tests", "copies", str(n_days))
+    for k in range(200):
+        x = rng.normal(size=n_days).cumsum() + 0.5 * rng.normal(size=n_days)
+        x += (k % 2) * 5.0 * np.arange(n_days) / n_days
+        log_mean = 0.3 * (x - x.mean()) / x.std()
+        y = 500.0 * np.exp(log_mean + 0.003 * rng.normal(size=n_days))
+        assert disguise(x, y) is None
