@@ -243,7 +243,10 @@ class Analysis:
         return attribution_table(self.posterior, by, prob, self.effects)
 
     def contrasts(self, prob: float = 0.95) -> pd.DataFrame:
-        """Return differences between levels, such as virtual less human creators.
+        """Return the difference of every two levels of an attribute, adjusted for the others.
+
+        Of two levels the one later in the alphabet less the earlier, such as virtual less human
+        creators.
 
         Parameters
         ----------
@@ -253,7 +256,13 @@ class Analysis:
         Returns
         -------
         DataFrame
-            As :func:`lift.analysis.hierarchy.contrast_table`.
+            Columns attribute, level, other (the difference is ``level`` less ``other``), n_posts,
+            n_other; mean, sd, lower, upper (log-lift-days per post at reference views: 1 is worth
+            one day of downloads), prob, prob_positive; mean_per_100k_views; daily_downloads
+            (median day), downloads_mean, downloads_lower, downloads_upper (downloads per post on
+            such days); support (share of the posts in the range of views that both levels have;
+            NaN where views are not given), note. No row where no attribute has two levels. See
+            :func:`lift.analysis.hierarchy.contrast`.
         """
         return contrast_table(self.posterior, prob)
 

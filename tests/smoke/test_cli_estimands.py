@@ -55,6 +55,21 @@ def test_contrasts_are_json(run: Path) -> None:
     np.testing.assert_allclose([row["mean"] for row in rows], wanted["mean"])
 
 
+def test_contrasts_say_their_direction_unit_and_support(run: Path) -> None:
+    code, out, _ = invoke("contrasts", run)
+    assert code == 0
+    rows = lift.load(run).contrasts()
+    for row in rows.to_dict("records"):
+        (line,) = [
+            text for text in out.splitlines() if f"{row['level']} less {row['other']}" in text
+        ]
+        assert f"{row['n_posts']} and {row['n_other']}" in line
+        assert f"{row['support']:.0%}" in line
+    assert "log-lift-days" in out
+    assert "not assigned at random" in out
+    assert ("rests on the model" in out) == bool((rows["support"] < 0.5).any())
+
+
 def test_a_next_post_is_predicted(run: Path, tmp_path: Path) -> None:
     file = tmp_path / "next.csv"
     file.write_text("post_id,views,baseline\nbig,1000000,1000\nbig2,1000000,2000\n")

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.counterfactual import interval_tail
+from lift.analysis.counterfactual import interval_tail, is_linear
 from lift.analysis.moments import flat_draws, group_membership
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
@@ -50,6 +50,10 @@ CONTRAST_COLUMNS = (
     "prob",
     "prob_positive",
     "mean_per_100k_views",
+    "daily_downloads",
+    "downloads_mean",
+    "downloads_lower",
+    "downloads_upper",
     "support",
     "note",
 )
@@ -190,8 +194,11 @@ def contrast(
     DataFrame
         Columns attribute, level, other, n_posts, n_other, mean, sd, lower, upper (log-lift-days
         per post at reference views, adjusted for the other attributes), prob, prob_positive,
-        mean_per_100k_views, support (share of the posts of both levels within the range of views
-        that both have; NaN where views are not given), note.
+        mean_per_100k_views, daily_downloads (median of the observed days), downloads_mean,
+        downloads_lower, downloads_upper (the difference in downloads per post where there are so
+        many a day, to the first order: a log-lift-day is worth one day of them),
+        support (share of the posts of both levels within the range of views that both have; NaN
+        where views are not given), note.
 
     Raises
     ------
@@ -223,10 +230,23 @@ def contrast(
         "n_posts": int(mine.sum()),
         "n_other": int(theirs.sum()),
         **_summary(difference, prob, reference_views(posterior)),
+        **_in_downloads(posterior, difference, interval_tail(prob)),
         "support": support,
         "note": "; ".join(notes),
     }
     return pd.DataFrame([row], columns=list(CONTRAST_COLUMNS))
+
+
+def _in_downloads(posterior: Posterior, difference: FloatArray, tail: float) -> dict[str, float]:
+    daily = float(np.nanmedian(posterior.downloads.to_numpy()))
+    draws = difference * (float(posterior.attrs["unit"]) if is_linear(posterior) else daily)
+    lower, upper = np.quantile(draws, [tail, 1 - tail])
+    return {
+        "daily_downloads": daily,
+        "downloads_mean": float(draws.mean()),
+        "downloads_lower": float(lower),
+        "downloads_upper": float(upper),
+    }
 
 
 def _support(posterior: Posterior, mine: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
@@ -242,6 +262,9 @@ def _support(posterior: Posterior, mine: NDArray[np.bool_], theirs: NDArray[np.b
 
 def contrast_table(posterior: Posterior, prob: float = 0.95) -> pd.DataFrame:
     """Return the contrast of every two levels of every attribute.
+
+    Of two levels the one later in the alphabet less the earlier: virtual less human, TikTok less
+    Instagram.
 
     Parameters
     ----------
@@ -261,9 +284,9 @@ def contrast_table(posterior: Posterior, prob: float = 0.95) -> pd.DataFrame:
     """
     interval_tail(prob)
     rows = [
-        contrast(posterior, attribute, *pair, prob)
+        contrast(posterior, attribute, level, other, prob)
         for attribute, levels in attributes(posterior).items()
-        for pair in combinations(levels, 2)
+        for other, level in combinations(sorted(levels), 2)
     ]
     if not rows:
         return pd.DataFrame(columns=list(CONTRAST_COLUMNS))

@@ -24,7 +24,6 @@ SHARE_COLUMNS = (
     "shapley_mean",
     "share_of_total",
 )
-CONTRAST_COLUMNS = ("attribute", "level", "other", "mean", "lower", "upper", "prob_positive")
 NEXT_COLUMNS = ("post", "baseline", "median", "lower", "upper", "prob_positive", "note")
 
 
@@ -52,11 +51,19 @@ def _contrasts(
     run: RunPath, prob: Prob = 0.95, as_json: AsJson = False, as_csv: AsCsv = False
 ) -> None:
     """Compare platforms, creator types and contents."""
-    table = load_run(run).contrasts(prob)
-    if table.empty:
+    from lift.analysis.counterfactual import is_linear
+    from lift.output import contrasts
+
+    analysis = load_run(run)
+    table = analysis.contrasts(prob)
+    if as_json or as_csv:
+        print_table(table, (), as_json=as_json, as_csv=as_csv)
+    elif table.empty:
         printing.line("No attribute of the posts has two levels to compare.")
-        return
-    print_table(table, CONTRAST_COLUMNS, as_json=as_json, as_csv=as_csv)
+    else:
+        linear = is_linear(analysis.posterior)
+        printing.plain_table(contrasts.rows(table, linear=linear))
+        printing.line(contrasts.meaning(table, analysis.posterior))
 
 
 @app.command("predict")
@@ -111,4 +118,5 @@ def print_table(
     elif as_csv:
         printing.csv_text(table)
     else:
-        printing.plain_table(table[[column for column in columns if column in table]])
+        prob = float(table["prob"].iloc[0]) if "prob" in table and len(table) else None
+        printing.plain_table(table[[column for column in columns if column in table]], prob)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -155,38 +154,26 @@ def coupled(table: pd.DataFrame) -> str:
     return f"Coupling: {table['coupling'].iloc[0]}."
 
 
-def plain_table(table: pd.DataFrame) -> None:
-    """Print any table: counts with thousands separators, small numbers with three decimals.
+def plain_table(table: pd.DataFrame, prob: float | None = None) -> None:
+    """Print any table in the wording of :mod:`lift.output.columns`.
 
-    A column whose name starts with ``prob_`` holds probabilities, never shown as a bare 0 or 1.
+    Parameters
+    ----------
+    table : DataFrame
+    prob : float, optional
+        Probability of its intervals, where it has no column that says it.
     """
     from rich.text import Text
 
-    from lift.output import wording
+    from lift.output.columns import columns
 
     shown = _table()
-    numeric = {column for column in table.columns if table[column].dtype.kind in "iuf"}
-    whole = {column for column in table.columns if table[column].dtype.kind in "iu"}
-    for column in table.columns:
-        heading = str(column).replace("_", " ")
-        if column in numeric:
-            shown.add_column(heading, justify="right", overflow="fold")
-        else:
-            shown.add_column(heading, overflow="fold")
-    for row in table.to_dict("records"):
-        cells = []
-        for name, value in row.items():
-            if name not in numeric:
-                cells.append(wording.name(str(value)))
-            elif str(name).startswith("prob_"):
-                cells.append(wording.probability(value))
-            elif not isfinite(value):
-                cells.append("unbounded" if value in (inf, -inf) else wording.ABSENT)
-            elif name in whole or abs(value) >= 10 or value == 0:
-                cells.append(wording.count(value))
-            else:
-                cells.append(f"{value:.3f}")
-        shown.add_row(*[Text(cell) for cell in cells])
+    read = columns(table, prob)
+    for column in read:
+        justify: Literal["left", "right"] = "right" if column.number else "left"
+        shown.add_column(column.heading, justify=justify, overflow="fold")
+    for cells in zip(*(column.cells for column in read), strict=True):
+        shown.add_row(*map(Text, cells))
     _show(shown)
 
 

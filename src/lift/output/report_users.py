@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import pandas as pd
 
 from lift.output import wording
 from lift.output.facts import Facts
-
-UNBOUNDED = "unbounded"
 
 
 def users_rows(facts: Facts) -> list[dict[str, object]]:
@@ -87,41 +83,34 @@ def money_rows(facts: Facts) -> list[dict[str, object]]:
             "by": str(row["by"]),
             "outcome": str(row["outcome"]),
             "cost": wording.count(row["cost"]),
-            "median": amount(row["cost_median"]),
-            "interval": f"{amount(row['cost_lower'])} to {amount(row['cost_upper'])}"
-            if row["cost_median"] == row["cost_median"]
-            else wording.ABSENT,
+            "median": wording.amount(row["cost_median"]),
+            "interval": amounts(row["cost_lower"], row["cost_upper"], row["cost_median"]),
             "prob_positive": wording.probability(row["prob_positive"]),
             "views": wording.count(row["views"]),
-            "per_1000": amount(row["per_1000_mean"]),
-            "per_1000_interval": f"{amount(row['per_1000_lower'])} to "
-            f"{amount(row['per_1000_upper'])}"
-            if row["per_1000_mean"] == row["per_1000_mean"]
-            else wording.ABSENT,
+            "per_1000": wording.amount(row["per_1000_mean"]),
+            "per_1000_interval": amounts(
+                row["per_1000_lower"], row["per_1000_upper"], row["per_1000_mean"]
+            ),
             "note": str(row["note"]),
         }
         for row in shown.to_dict("records")
     ]
 
 
-def amount(value: float) -> str:
-    """Return money or a rate in three figures; what has no finite value is ``"unbounded"``.
+def amounts(lower: float, upper: float, middle: float) -> str:
+    """Return an interval of money or a rate; none where it has no middle.
 
     Parameters
     ----------
-    value : float
+    lower, upper, middle : float
 
     Returns
     -------
     str
     """
-    if value in (inf, -inf):
-        return UNBOUNDED
-    if value != value:
+    if middle != middle:
         return wording.ABSENT
-    if abs(value) >= 1000:
-        return wording.count(value)
-    return f"{value:.3g}".replace("-", wording.MINUS)
+    return f"{wording.amount(lower)} to {wording.amount(upper)}"
 
 
 def pull_forward_rows(facts: Facts) -> list[dict[str, object]]:

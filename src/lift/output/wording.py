@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from math import floor, isfinite, log10
+from math import floor, inf, isfinite, log10
 
 import pandas as pd
 
@@ -11,6 +11,9 @@ ABSENT = "\N{EN DASH}"
 """What stands for a number that does not exist."""
 
 MINUS = "\N{MINUS SIGN}"
+
+UNBOUNDED = "unbounded"
+"""What stands for a number without a finite end."""
 
 _MONTHS = (
     "January",
@@ -45,6 +48,25 @@ def count(value: float) -> str:
     return (MINUS if value < 0 and text.strip("0.") else "") + text
 
 
+def small(value: float) -> str:
+    """Return a number in three decimals: ``0.084``."""
+    if not isfinite(value):
+        return ABSENT
+    text = f"{abs(value):,.3f}"
+    return (MINUS if value < 0 and text.strip("0.") else "") + text
+
+
+def amount(value: float) -> str:
+    """Return money or a rate in three figures; without a finite value it is unbounded."""
+    if value in (inf, -inf):
+        return UNBOUNDED
+    if value != value:
+        return ABSENT
+    if abs(value) >= 1000:
+        return count(value)
+    return f"{value:.3g}".replace("-", MINUS)
+
+
 def short(value: float) -> str:
     """Return a count in three figures: ``1.23M``, ``45.6k``, ``789``."""
     if not isfinite(value):
@@ -61,6 +83,11 @@ def percent(value: float) -> str:
         return ABSENT
     text = f"{abs(value):,.1%}"
     return (MINUS if value < 0 and text.strip("0.%") else "") + text
+
+
+def share(value: float) -> str:
+    """Return a share as a whole percentage: ``12%``."""
+    return f"{value:.0%}" if isfinite(value) else ABSENT
 
 
 def interval(lower: float, upper: float) -> str:

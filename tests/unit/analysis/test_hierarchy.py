@@ -112,12 +112,25 @@ def test_support_says_whether_views_overlap() -> None:
     assert none["note"] == DESCRIPTIVE
 
 
-def test_every_pair_is_in_the_table() -> None:
+def test_every_pair_is_in_the_table_as_a_level_less_one_before_it() -> None:
     table = contrast_table(posterior())
     assert table[["attribute", "level", "other"]].to_numpy().tolist() == [
-        ["platform", "a", "b"],
-        ["creator_type", "human", "virtual"],
+        ["platform", "b", "a"],
+        ["creator_type", "virtual", "human"],
     ]
+
+
+def test_contrasts_in_downloads_are_of_a_day_of_median_downloads() -> None:
+    downloads = np.full(100, 1000.0)
+    downloads[:30] = 5000.0
+    downloads[31] = np.nan
+    (row,) = contrast(posterior(downloads=downloads), "platform", "b", "a").to_dict("records")
+    assert row["daily_downloads"] == 1000.0
+    for end in ("mean", "lower", "upper"):
+        assert row[f"downloads_{end}"] == pytest.approx(1000.0 * row[end])
+    linear = posterior(attrs={"scale": "linear", "unit": 40.0})
+    (row,) = contrast(linear, "platform", "b", "a").to_dict("records")
+    assert row["downloads_mean"] == pytest.approx(40.0 * row["mean"])
 
 
 @pytest.mark.parametrize(
