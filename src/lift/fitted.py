@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lift.analysis.attribution import attribution_table
+from lift.analysis.components import N_DRAWS, Components, components
 from lift.analysis.convergence import every_finding
 from lift.analysis.counterfactual import curve
 from lift.analysis.coupling import Coupling, redrawn_noise
@@ -207,15 +208,46 @@ class Analysis:
         given = self.campaign if campaign is None else campaign
         noise = None
         if coupling == "independent":
-            if given is None:
-                raise RunError(
-                    'the coupling "independent" needs the tables of the campaign, and a stored run '
-                    "does not hold them; give the campaign"
-                )
+            given = self._tables(campaign, 'the coupling "independent" needs')
             noise = redrawn_noise(self.posterior, build_design(given, self.spec))
         made = replace(self, campaign=given)
         vars(made)["effects"] = replace(self.effects, coupling=coupling, noise=noise)
         return made
+
+    def components(self, draws: int = N_DRAWS, campaign: Campaign | None = None) -> Components:
+        """Return draws and table of what level, seasons, controls and posts add by day.
+
+        Parameters
+        ----------
+        draws : int
+            Stored draws to take, evenly spaced; see :func:`lift.analysis.components.components`.
+        campaign : Campaign, optional
+            The one that was analysed; needed where the analysis was loaded.
+
+        Returns
+        -------
+        Components
+
+        Raises
+        ------
+        InputError
+            If the number of draws cannot be.
+        EngineError
+            If the posterior does not hold what the states depend on.
+        RunError
+            If the campaign is needed and not there, or is not the one that was fitted.
+        """
+        given = self._tables(campaign, "components need")
+        return components(self.posterior, build_design(given, self.spec), draws)
+
+    def _tables(self, given: Campaign | None, needs: str) -> Campaign:
+        campaign = self.campaign if given is None else given
+        if campaign is None:
+            raise RunError(
+                f"{needs} the tables of the campaign, and a stored run does not hold them; give "
+                "the campaign"
+            )
+        return campaign
 
     def _retained(self, given: Given) -> Retention:
         return self.retention if given is None else retention_of(self.posterior, self.spec, given)

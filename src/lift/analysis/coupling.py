@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lift.analysis.baseline_draws import baseline_effects, draw_level
 from lift.analysis.counterfactual import log_lift
 from lift.errors import EngineError, InputError, Problem
 from lift.model.design import Design
@@ -129,77 +130,9 @@ def redrawn_noise(posterior: Posterior, design: Design) -> FloatArray:
     draws = posterior.draws
     noise_var = draws["noise_sd"].to_numpy().reshape(-1, 1) ** 2 + design.poisson_variance
     step_var = draws["level_sd"].to_numpy().ravel() ** 2
-    level = draw_level(rest, noise_var, step_var, design.level_start_sd**2, design.observed, rng)
+    normals = rng.normal(size=rest.shape[::-1])
+    level = draw_level(
+        rest, noise_var, step_var, design.level_start_sd**2, design.observed, normals
+    )
     fresh = np.sqrt(noise_var) * rng.normal(size=rest.shape)
     return np.where(design.observed, fresh - (rest - level), np.nan)
-
-
-def baseline_effects(posterior: Posterior, design: Design) -> FloatArray:
-    """Return draws of what the components of the baseline add to log downloads.
-
-    Parameters
-    ----------
-    posterior : Posterior
-    design : Design
-
-    Returns
-    -------
-    ndarray, shape (chain * draw, n_dates)
-        Without the level.
-    """
-    draws = posterior.draws
-    n_draws = draws.sizes["chain"] * draws.sizes["draw"]
-    total = np.zeros((n_draws, len(design.dates)))
-    for block in design.blocks:
-        if block.name == "week":
-            week = draws["week"].to_numpy().reshape(n_draws, -1)
-            total += week[:, design.dates.day_of_week]
-            continue
-        name = block.name if block.name in draws.data_vars else f"{block.name}_effect"
-        total += draws[name].to_numpy().reshape(n_draws, -1) @ block.columns.T
-    return total
-
-
-def draw_level(
-    rest: FloatArray,
-    noise_var: FloatArray,
-    step_var: FloatArray,
-    start_var: float,
-    observed: NDArray[np.bool_],
-    rng: np.random.Generator,
-) -> FloatArray:
-    """Return one path of the level for each draw of what is left of the outcome.
-
-    Parameters
-    ----------
-    rest : ndarray, shape (n_draws, n_dates)
-    noise_var : ndarray, shape (n_draws, n_dates)
-    step_var : ndarray, shape (n_draws,)
-        Variance of a daily step of the level.
-    start_var : float
-        Prior variance of the first level about 0.
-    observed : ndarray of bool, shape (n_dates,)
-    rng : Generator
-
-    Returns
-    -------
-    ndarray, shape (n_draws, n_dates)
-    """
-    n_draws, n_dates = rest.shape
-    mean, variance = np.empty((n_dates, n_draws)), np.empty((n_dates, n_draws))
-    at, spread = np.zeros(n_draws), np.full(n_draws, start_var)
-    for day in range(n_dates):
-        if observed[day]:
-            gain = spread / (spread + noise_var[:, day])
-            at = at + gain * (rest[:, day] - at)
-            spread = spread * (1.0 - gain)
-        mean[day], variance[day] = at, spread
-        spread = spread + step_var
-    level = np.empty((n_draws, n_dates))
-    normal = rng.normal(size=(n_dates, n_draws))
-    level[:, -1] = mean[-1] + np.sqrt(variance[-1]) * normal[-1]
-    for day in range(n_dates - 2, -1, -1):
-        weight = variance[day] / (variance[day] + step_var)
-        centre = mean[day] + weight * (level[:, day + 1] - mean[day])
-        level[:, day] = centre + np.sqrt(variance[day] * (1.0 - weight)) * normal[day]
-    return level

@@ -13,7 +13,7 @@ from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.predictor import design_matrix
 from lift.model.scales import Scales, scaled_sds, unit_scales
-from lift.model.state_paths import step_sds
+from lift.model.state_paths import step_sds, trend_covariance
 
 FloatArray = NDArray[np.float64]
 
@@ -68,35 +68,6 @@ def moments(
     prior_sd = scaled_sds(design, prior_sd, scales)
     seen = design.observed
     return covariance[np.ix_(seen, seen)], columns[seen], prior_sd
-
-
-def trend_covariance(design: Design, values: FloatArray) -> FloatArray:
-    """Return the covariance over the days of the slopes added up so far.
-
-    Parameters
-    ----------
-    design : Design
-    values : ndarray, shape (d,)
-        Hyperparameters on their own scale.
-
-    Returns
-    -------
-    ndarray, shape (n, n)
-    """
-    states = design.states
-    n = len(design.dates)
-    if states.trend == "none":
-        return np.zeros((n, n))
-    days = np.arange(n)
-    slope_sd = values[design.position("slope_sd")]
-    if states.trend == "linear":
-        slopes = states.slope_start_sd**2 + slope_sd**2 * np.minimum.outer(days, days)
-    else:
-        phi = values[design.position("slope_phi")]
-        slopes = slope_sd**2 / (1 - phi**2) * phi ** np.abs(np.subtract.outer(days, days))
-    # the level of a day holds the slopes of all days before it
-    before = np.tri(n, k=-1)
-    return np.asarray(before @ slopes @ before.T)
 
 
 def log_likelihood(design: Design, z: FloatArray, scales: Scales | None = None) -> float:

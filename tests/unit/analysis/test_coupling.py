@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from small_campaigns import rich_campaign
 from small_posteriors import hand_made
 
-from lift.analysis.coupling import baseline_effects, draw_level, redrawn_noise, superposed
+from lift.analysis.baseline_draws import baseline_effects, draw_level
+from lift.analysis.coupling import redrawn_noise, superposed
 from lift.analysis.effects import Effects
 from lift.analysis.monthly import monthly_active_users
 from lift.analysis.retention import assumed_retention
@@ -115,7 +116,7 @@ def test_the_level_is_drawn_from_its_posterior() -> None:
         np.full(draws, step),
         start,
         seen,
-        rng,
+        rng.normal(size=(n, draws)),
     )
     sd = np.sqrt(np.diag(cov))
     assert np.abs((found.mean(axis=0) - mean) / sd).max() < 5 / np.sqrt(draws)
