@@ -216,6 +216,11 @@ POSTS_AND_CONTROLS: list[BadInput] = [
         ("line 3: 'n/a'", "leave the cell empty", "'search' must be finite", "line 4: -inf"),
     ),
     BadInput(
+        "control-huge",
+        both(cell("controls", 3, "rival", "1e300"), cell("downloads", 9, "downloads", "2e15")),
+        ("'rival' must have values between -1e+100", "line 3: 1e+300", "at most 1e+15", "line 9"),
+    ),
+    BadInput(
         "control-none",
         rows("controls", lambda own: [row[:1] for row in own]),
         ("one column per control series", "found none"),

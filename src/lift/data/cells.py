@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from lift.data.tables import RawTable, counted, some
 from lift.errors import Problem
 
+LARGEST = 1e100
+"""Size of a value, and inverse of the least range, beyond which sums of squares overflow."""
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+")

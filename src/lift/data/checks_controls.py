@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lift.data.cells import days, numbers
+from lift.data.cells import LARGEST, days, numbers
 from lift.data.checks_downloads import (
     ALL_MARKETS,
     Downloads,
@@ -148,6 +148,16 @@ def _series(table: RawTable, name: str, problems: list[Problem]) -> NDArray[np.f
         problems.append(
             table.problem(f"control '{name}' must be finite, found {found}; correct the value")
         )
+    huge = np.flatnonzero(np.isfinite(values) & (np.abs(values) > LARGEST))
+    if len(huge):
+        found = some(f"{table.at(int(i))}: {values[i]:g}" for i in huge)
+        problems.append(
+            table.problem(
+                f"control '{name}' must have values between {-LARGEST:g} and {LARGEST:g}, found "
+                f"{found}; correct the value, or change the unit of the series"
+            )
+        )
+        values = np.where(np.abs(values) > LARGEST, np.inf, values)
     empty = np.flatnonzero(np.isnan(values) & ~bad)
     if len(empty) == len(values):
         problems.append(
@@ -235,7 +245,7 @@ def _check_movement(
     moving = []
     for j, name in enumerate(series):
         own = block[finite[:, j], j]
-        if len(own) and own.min() == own.max():
+        if len(own) and own.max() - own.min() < 1.0 / LARGEST:
             problems.append(
                 table.problem(
                     f"control '{name}' must vary, found the constant {own[0]:g}{place}; "

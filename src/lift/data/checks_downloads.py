@@ -254,6 +254,10 @@ def check_downloads(
     return Downloads(frame, first, last, markets, has_markets, observed, daily)
 
 
+LARGEST_COUNT = 1e15
+"""Downloads of a day above which whole numbers are no longer exact in sums over a year."""
+
+
 def _counts(
     table: RawTable, problems: list[Problem], notices: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -264,6 +268,11 @@ def _counts(
             np.isfinite(values) & (values < 0),
             "not be negative",
             "leave the value empty where a counter was corrected downwards",
+        ),
+        (
+            np.isfinite(values) & (values > LARGEST_COUNT),
+            f"be at most {LARGEST_COUNT:g}",
+            "correct the value, or change the unit",
         ),
     ):
         if mask.any():

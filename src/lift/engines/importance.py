@@ -100,7 +100,9 @@ class _State:
 
 
 def effective_size(log_weights: FloatArray) -> float:
-    """Return Kish's effective sample size of unnormalised log weights."""
+    """Return Kish's effective sample size of unnormalised log weights, 0 if all weights are."""
+    if not np.isfinite(log_weights.max()):
+        return 0.0
     return float(np.exp(2 * logsumexp(log_weights) - logsumexp(2 * log_weights)))
 
 
@@ -136,6 +138,11 @@ def integrate(
     Returns
     -------
     Weighted
+
+    Raises
+    ------
+    EngineError
+        If no point has a positive density.
     """
     state = _State()
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dtrtri
 from scipy.special import gammaincinv, gammaln, logsumexp, ndtri
 
+from lift.errors import EngineError
+
 FloatArray = NDArray[np.float64]
 
 DEGREES = 10.0
@@ -110,11 +112,23 @@ def fit_mixture(points: FloatArray, log_weights: FloatArray) -> Mixture:
         As many components as the effective number of points carries, four at most; they start as
         slices along the most skewed axis.
 
+    Raises
+    ------
+    EngineError
+        If no point has a positive weight.
+
     References
     ----------
     Peel & McLachlan 2000, Statistics and Computing 10:339, doi:10.1023/A:1008981510081.
     """
-    weights = np.exp(log_weights - logsumexp(log_weights))
+    total = logsumexp(log_weights)
+    if not np.isfinite(total):
+        raise EngineError(
+            f"at least one of {len(points):,} points must have a density above zero, found none: "
+            "the priors do not go with these data, or the computation overflows; choose priors "
+            "nearer to their defaults, and check the sizes of outcome and controls"
+        )
+    weights = np.exp(log_weights - total)
     n_effective = 1.0 / (weights**2).sum()
     points, weights = _thinned(points, weights)
     dim = points.shape[1]

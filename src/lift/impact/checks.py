@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lift.data.cells import LARGEST
 from lift.data.copies import disguise
 from lift.errors import Problem
 
@@ -40,6 +41,8 @@ def outcome_problems(
         faults.append(f"the outcome must be finite, found {n} infinite value(s)")
     before = outcome[begin:pre_end]
     before = before[np.isfinite(before)]
+    if fault := _size_fault("the outcome", outcome):
+        return [Problem("data", what) for what in [*faults, fault]]
     if len(before) < least:
         faults.append(
             f"the outcome must be observed on at least {least} rows of the pre-period, found "
@@ -87,12 +90,16 @@ def control_problems(
     faults = []
     seen = np.isfinite(outcome[begin:pre_end])
     target = outcome[begin:pre_end][seen]
+    comparable = _size_fault("the outcome", outcome) is None
     for name, column in zip(names, controls[begin:post_end].T, strict=True):
         if len(bad := np.flatnonzero(~np.isfinite(column))):
             faults.append(
                 f"control {name!r} must have a finite value on every row from pre- to post-period, "
                 f"found {len(bad)} without, the first at {index[begin + int(bad[0])]}"
             )
+            continue
+        if fault := _size_fault(f"control {name!r}", column):
+            faults.append(fault)
             continue
         before = column[: pre_end - begin]
         if np.ptp(before) == 0.0:
@@ -103,13 +110,28 @@ def control_problems(
                 )
             continue
         used = before[seen]
-        how = disguise(used, target)
+        how = disguise(used, target) if comparable else None
         if how is not None:
             faults.append(
                 f"control {name!r} is the outcome itself in the pre-period, found its values "
                 f"{how}; a control must be a series of its own: leave it out"
             )
     return [Problem("data", fault) for fault in faults]
+
+
+def _size_fault(what: str, values: FloatArray) -> str | None:
+    """Return what is wrong with the size of values, None where sums of squares can be made."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return None
+    if (largest := float(np.abs(values).max())) > LARGEST:
+        return (
+            f"{what} must lie between {-LARGEST:g} and {LARGEST:g}, found a size of {largest:g}; "
+            "correct the value, or change the unit"
+        )
+    if 0.0 < (moved := float(np.ptp(values))) < 1.0 / LARGEST:
+        return f"{what} must vary by {1 / LARGEST:g} or more, found {moved:g}; change the unit"
+    return None
 
 
 def outcome_remarks(

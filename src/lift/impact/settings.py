@@ -19,6 +19,8 @@ YES_OR_NO = (
     "dynamic_regression",
     "post_period_covariates_in_prior",
 )
+LEVEL_RANGES = {"prior_level_sd": (1e-6, 1.0), "prior_level_df": (1e-6, 1e9)}
+"""The sd is at most 1: R's prior holds the level's sd below that of the outcome."""
 SEASONS_FAULT = (
     "seasons must be pairs of a period in rows and a number of waves, each wave of two rows or "
     "more, such as [(365.25, 2)], found {!r}"
@@ -36,7 +38,7 @@ class ImpactSettings:
     standardize_data : bool
         Fit on columns with pre-period mean 0 and sd 1.
     prior_level_sd : float
-        Guess of the level's sd from row to row, in sds of the outcome.
+        Guess of the level's sd from row to row, in sds of the outcome; 1 at most.
     prior_level_df : float
         Weight of that guess, in rows. R's 32 holds the level to its guess even against hundreds of
         rows; with 1 the data decide, and intervals are honest where the level drifts.
@@ -102,9 +104,10 @@ def _fault(name: str, value: object) -> str | None:
     if name == "seasons":
         return None if _are_seasons(value) else SEASONS_FAULT.format(value)
     if name in ("prior_level_sd", "prior_level_df"):
+        low, high = LEVEL_RANGES[name]
         number = isinstance(value, Real) and not isinstance(value, bool)
-        if not (number and 0.0 < float(str(value)) < float("inf")):
-            return f"{name} must be a positive number, found {value!r}"
+        if not (number and low <= float(str(value)) <= high):
+            return f"{name} must be a positive number, from {low:g} to {high:g}, found {value!r}"
         return None
     if not isinstance(value, Integral) or isinstance(value, bool):
         return f"{name} must be a whole number, found {value!r}"

@@ -6,8 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
+# Priors within these ranges can be computed with; they reach far beyond what can be meant.
+PriorSd = Annotated[float, Field(ge=1e-6, le=100.0)]
+"""Of a coefficient or state: 100 log units are a factor of 1e43."""
+PriorRate = Annotated[float, Field(ge=0.01, le=1e6)]
+"""Of an exponential prior on an sd, whose mean is the inverse."""
+PriorShape = Annotated[float, Field(ge=0.01, le=1e4)]
+"""Of a beta or gamma prior."""
 
 MAX_EVOLVING_CONTROLS = 3
 
@@ -33,7 +38,7 @@ class SeasonSpec(Part):
 
     period_days: Annotated[float, Field(ge=2.0, le=3660.0)]
     pairs: Annotated[int, Field(ge=1, le=26)] = 2
-    sd: PositiveFloat = 0.3
+    sd: PriorSd = 0.3
 
     @model_validator(mode="after")
     def _waves_can_be_seen(self) -> Self:
@@ -146,29 +151,29 @@ class BaselineSpec(Part):
     holiday_lag: Annotated[int, Field(ge=0, le=7)] = 1
     controls: bool = True
     control_transform: Literal["auto", "log", "none"] = "auto"
-    noise_rate: PositiveFloat = 6.0
-    level_rate: PositiveFloat = 60.0
-    level_start_sd: PositiveFloat = 5.0
-    week_sd: PositiveFloat = 0.3
-    year_sd: PositiveFloat = 0.3
-    holiday_sd: PositiveFloat = 0.3
-    control_rate: PositiveFloat = 6.0
+    noise_rate: PriorRate = 6.0
+    level_rate: PriorRate = 60.0
+    level_start_sd: PriorSd = 5.0
+    week_sd: PriorSd = 0.3
+    year_sd: PriorSd = 0.3
+    holiday_sd: PriorSd = 0.3
+    control_rate: PriorRate = 6.0
     trend: Literal["none", "damped", "linear"] = "none"
-    slope_rate: PositiveFloat = 3000.0
-    slope_phi_shapes: tuple[PositiveFloat, PositiveFloat] = (18.0, 2.0)
-    slope_start_sd: PositiveFloat = 0.01
+    slope_rate: PriorRate = 3000.0
+    slope_phi_shapes: tuple[PriorShape, PriorShape] = (18.0, 2.0)
+    slope_start_sd: PriorSd = 0.01
     week_evolves: bool = False
-    week_step_rate: PositiveFloat = 300.0
+    week_step_rate: PriorRate = 300.0
     noise: Literal["normal", "student_t", "ar1"] = "normal"
-    noise_df_shape: PositiveFloat = 2.0
-    noise_df_rate: PositiveFloat = 0.1
+    noise_df_shape: PriorShape = 2.0
+    noise_df_rate: PriorShape = 0.1
     level_shifts: bool = False
     control_prior: Literal["ridge", "horseshoe", "spike_slab"] = "ridge"
-    controls_expected: PositiveFloat = 3.0
-    slab_sd: PositiveFloat = 0.5
-    noise_phi_shapes: tuple[PositiveFloat, PositiveFloat] = (2.0, 4.0)
+    controls_expected: Annotated[float, Field(ge=0.01, le=1e6)] = 3.0
+    slab_sd: PriorSd = 0.5
+    noise_phi_shapes: tuple[PriorShape, PriorShape] = (2.0, 4.0)
     evolving_controls: tuple[str, ...] = ()
-    control_step_rate: PositiveFloat = 150.0
+    control_step_rate: PriorRate = 150.0
 
     @model_validator(mode="after")
     def _what_evolves_is_there(self) -> Self:

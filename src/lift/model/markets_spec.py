@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from lift.model.baseline_spec import Part, PositiveFloat
+from lift.model.baseline_spec import Part, PriorRate, PriorSd
 
 MARKET_SCALARS = ("shared_level_sd", "shared_noise_sd", "spill_over")
 """Hyperparameters that belong to what markets have in common."""
@@ -48,13 +48,13 @@ class MarketsSpec(Part):
     """
 
     shared_level: bool = False
-    shared_level_rate: PositiveFloat = 60.0
+    shared_level_rate: PriorRate = 60.0
     shared_noise: bool = False
-    shared_noise_rate: PositiveFloat = 6.0
+    shared_noise_rate: PriorRate = 6.0
     spill_over: bool = False
-    spill_over_sd: PositiveFloat = 0.2
+    spill_over_sd: PriorSd = 0.2
     free_loadings: bool = False
-    loading_sd: PositiveFloat = 0.5
+    loading_sd: Annotated[float, Field(ge=1e-6, le=3.0)] = 0.5
 
     @model_validator(mode="after")
     def _there_is_something_to_load_on(self) -> Self:

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from lift.errors import InputError, Problem
 from lift.model.assumption import UsersSpec
 from lift.model.baseline_spec import BaselineSpec as BaselineSpec
-from lift.model.baseline_spec import FiniteFloat, Part, PositiveFloat
+from lift.model.baseline_spec import Part, PriorRate, PriorSd, PriorShape
 from lift.model.baseline_spec import SeasonSpec as SeasonSpec
 from lift.model.markets_spec import MarketsSpec as MarketsSpec
 
@@ -76,7 +76,8 @@ class ResponseSpec(Part):
         ``rho``: 0 is the same percentage lift whatever the app's size, 1 the same downloads.
     share_mean, share_sd : float
         Normal prior of the complementary log-log of the share of the response within 24 hours
-        (the defaults: median 35 %, 95 % between 12 % and 75 %).
+        (the defaults: median 35 %, 95 % between 12 % and 75 %). The mean is from -8 (0.03 %) to 3
+        (all but 2e-9): beyond, a kernel cannot be told from one without end, or of one day.
     share_group_sd : float
         Prior sd of a kernel group's complementary log-log share about the common one.
     shape_mean, shape_sd : float
@@ -101,7 +102,7 @@ class ResponseSpec(Part):
     window_days: Annotated[int, Field(ge=1, le=365)] = 60
     kernel: Literal["weibull", "gamma", "geometric", "free"] = "weibull"
     free_days: Annotated[int, Field(ge=2, le=60)] = 21
-    free_rate: PositiveFloat = 3.0
+    free_rate: PriorRate = 3.0
     kernel_by: Literal["platform", "content", "none"] = "platform"
     group_by: tuple[Literal["platform", "content", "creator_type", "sponsored"], ...] = (
         "platform",
@@ -111,29 +112,29 @@ class ResponseSpec(Part):
     )
     influencer: bool = True
     views: bool = True
-    mean_sd: PositiveFloat = 1.0
-    group_sd: PositiveFloat = 0.5
-    influencer_rate: PositiveFloat = 3.0
-    post_rate: PositiveFloat = 1.5
+    mean_sd: PriorSd = 1.0
+    group_sd: PriorSd = 0.5
+    influencer_rate: PriorRate = 3.0
+    post_rate: PriorRate = 1.5
     heavy_tails: bool = False
     positive_only: bool = False
-    typical_amplitude: PositiveFloat = 0.3
-    market_rate: PositiveFloat = 3.0
-    views_mean: FiniteFloat = 0.6
-    views_sd: PositiveFloat = 0.3
+    typical_amplitude: PriorSd = 0.3
+    market_rate: PriorRate = 3.0
+    views_mean: Annotated[float, Field(ge=-3.0, le=3.0)] = 0.6
+    views_sd: Annotated[float, Field(ge=1e-6, le=3.0)] = 0.3
     size_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
-    share_mean: FiniteFloat = -0.84
-    share_sd: PositiveFloat = 0.6
-    share_group_sd: PositiveFloat = 0.4
-    shape_mean: FiniteFloat = -0.1
-    shape_sd: PositiveFloat = 0.3
+    share_mean: Annotated[float, Field(ge=-8.0, le=3.0)] = -0.84
+    share_sd: Annotated[float, Field(ge=1e-6, le=2.0)] = 0.6
+    share_group_sd: Annotated[float, Field(ge=1e-6, le=2.0)] = 0.4
+    shape_mean: Annotated[float, Field(ge=-2.0, le=2.0)] = -0.1
+    shape_sd: Annotated[float, Field(ge=1e-6, le=1.0)] = 0.3
     displacement: bool = False
     displacement_after: Annotated[int, Field(ge=0, le=364)] = 14
     displacement_until: Annotated[int, Field(ge=1, le=365)] = 42
-    displacement_shape: PositiveFloat = 4.0
+    displacement_shape: PriorShape = 4.0
     saturation: Literal["none", "exponential", "hill"] = "none"
-    saturation_mean: FiniteFloat = 0.4
-    saturation_sd: PositiveFloat = 0.7
+    saturation_mean: Annotated[float, Field(ge=-10.0, le=10.0)] = 0.4
+    saturation_sd: Annotated[float, Field(ge=1e-6, le=3.0)] = 0.7
 
     @model_validator(mode="after")
     def _free_days_are_within_the_window(self) -> Self:

@@ -7,6 +7,7 @@ from scipy.integrate import quad
 from scipy.stats.qmc import Sobol
 
 from lift.engines.mixture import DEGREES, MAX_COMPONENTS, Mixture, fit_mixture
+from lift.errors import EngineError
 
 TWO = Mixture(
     np.array([3.0, 1.0]),
@@ -27,6 +28,13 @@ def uniform(n: int, dim: int) -> np.ndarray:
 def test_the_density_integrates_to_one() -> None:
     total, _ = quad(lambda x: np.exp(TWO.log_density(np.array([[x]])))[0], -np.inf, np.inf)
     assert total == pytest.approx(1.0, abs=1e-7)
+
+
+@pytest.mark.parametrize("density", [-np.inf, np.nan])
+def test_points_without_density_are_refused_with_what_to_do(density: float) -> None:
+    points = uniform(16, 1)[:, :1]
+    with pytest.raises(EngineError, match=r"found none: .* choose priors nearer to their defaults"):
+        fit_mixture(points, np.full(16, density))
 
 
 def test_the_density_is_that_of_scipy() -> None:

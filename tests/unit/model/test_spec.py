@@ -10,8 +10,7 @@ from pydantic import ValidationError
 from lift.errors import InputError
 from lift.model.spec import BaselineSpec, ModelSpec, ResponseSpec, SeasonSpec
 
-POSITIVE = st.floats(1e-6, 1e6, exclude_min=True)
-FINITE = st.floats(-50, 50)
+SD, RATE, SHAPE = st.floats(1e-6, 100.0), st.floats(0.01, 1e6), st.floats(0.01, 1e4)
 GROUPS = ("platform", "content", "creator_type", "sponsored")
 
 SPECS = st.builds(
@@ -25,15 +24,15 @@ SPECS = st.builds(
         holidays=st.booleans(),
         controls=st.booleans(),
         control_transform=st.sampled_from(["auto", "log", "none"]),
-        noise_rate=POSITIVE,
-        level_rate=POSITIVE,
-        level_start_sd=POSITIVE,
-        week_sd=POSITIVE,
-        year_sd=POSITIVE,
-        holiday_sd=POSITIVE,
-        control_rate=POSITIVE,
+        noise_rate=RATE,
+        level_rate=RATE,
+        level_start_sd=SD,
+        week_sd=SD,
+        year_sd=SD,
+        holiday_sd=SD,
+        control_rate=RATE,
         trend=st.sampled_from(["none", "damped", "linear"]),
-        slope_phi_shapes=st.tuples(POSITIVE, POSITIVE),
+        slope_phi_shapes=st.tuples(SHAPE, SHAPE),
         noise=st.sampled_from(["normal", "ar1"]),
         seasons=st.lists(
             st.builds(SeasonSpec, period_days=st.floats(60.0, 400.0), pairs=st.integers(1, 26)),
@@ -48,21 +47,21 @@ SPECS = st.builds(
         group_by=st.lists(st.sampled_from(GROUPS), unique=True).map(tuple),
         influencer=st.booleans(),
         views=st.booleans(),
-        mean_sd=POSITIVE,
-        group_sd=POSITIVE,
-        influencer_rate=POSITIVE,
-        post_rate=POSITIVE,
-        views_mean=FINITE,
-        views_sd=POSITIVE,
+        mean_sd=SD,
+        group_sd=SD,
+        influencer_rate=RATE,
+        post_rate=RATE,
+        views_mean=st.floats(-3, 3),
+        views_sd=st.floats(1e-6, 3),
         size_exponent=st.floats(0, 1),
-        share_mean=FINITE,
-        share_sd=POSITIVE,
-        share_group_sd=POSITIVE,
-        shape_mean=FINITE,
-        shape_sd=POSITIVE,
+        share_mean=st.floats(-8, 3),
+        share_sd=st.floats(1e-6, 2),
+        share_group_sd=st.floats(1e-6, 2),
+        shape_mean=st.floats(-2, 2),
+        shape_sd=st.floats(1e-6, 1),
         displacement_after=st.integers(0, 364),
         displacement_until=st.integers(1, 365),
-        displacement_shape=POSITIVE,
+        displacement_shape=SHAPE,
     ),
 )
 
@@ -151,6 +150,13 @@ def test_displacement_is_written_and_read_back() -> None:
         pytest.param("[response]\nsize_exponent = 1.01", id="exponent"),
         pytest.param("[baseline]\nnoise_rate = inf", id="infinite"),
         pytest.param("[baseline]\nnoise_rate = 0.0", id="zero-rate"),
+        pytest.param("[baseline]\nlevel_rate = 1e-300", id="tiny-rate"),
+        pytest.param("[baseline]\nweek_sd = 1e-320", id="tiny-sd"),
+        pytest.param("[baseline]\nlevel_start_sd = 1e200", id="huge-start"),
+        pytest.param("[response]\nmean_sd = 1e100", id="huge-mean"),
+        pytest.param("[response]\nshare_mean = -45.0", id="kernel-without-end"),
+        pytest.param("[response]\nshare_mean = 7.0", id="kernel-of-one-day"),
+        pytest.param("[response]\nshare_sd = 20.0", id="shares-of-any-size"),
         pytest.param("[baseline]\nyear_harmonics = 27", id="too-many-waves"),
         pytest.param("[prior]\nx = 1", id="unknown-table"),
         pytest.param('scale = "linear"\nlikelihood = "lognormal"', id="linear-lognormal"),
