@@ -46,6 +46,9 @@ HYPERPARAMETERS = (
 OVERALL = "all"
 # Draws per regressor that the average over the hyperparameters takes.
 DRAWS_PER_TERM = 10
+LEAST_VARIANCE = 1e-10
+"""Of a direction, as a part of that of all amplitudes together: what the prior knows better is
+taken as known this well, before and after, so that it can be divided by."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,10 @@ def amplitude_moments(posterior: Posterior, spec: ModelSpec) -> AmplitudeMoments
     fitted = terms @ np.linalg.lstsq(terms, amplitude, rcond=None)[0]
     rest = amplitude - fitted
     covariance = rest.T @ rest / (len(rest) - np.linalg.matrix_rank(terms))
+    least = LEAST_VARIANCE * float(np.trace(prior))
+    if np.linalg.eigvalsh(prior)[0] < least:
+        prior += least * np.eye(len(prior))
+        covariance += least * np.eye(len(prior))
     return AmplitudeMoments(amplitude.mean(axis=0), covariance, prior)
 
 

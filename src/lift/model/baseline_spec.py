@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Priors within these ranges can be computed with; they reach far beyond what can be meant.
-PriorSd = Annotated[float, Field(ge=1e-6, le=100.0)]
+PriorSd = Annotated[float, Field(ge=1e-9, le=100.0)]
 """Of a coefficient or state: 100 log units are a factor of 1e43."""
-PriorRate = Annotated[float, Field(ge=0.01, le=1e6)]
+PriorRate = Annotated[float, Field(ge=0.01, le=1e9)]
 """Of an exponential prior on an sd, whose mean is the inverse."""
 PriorShape = Annotated[float, Field(ge=0.01, le=1e4)]
 """Of a beta or gamma prior."""
@@ -118,7 +118,9 @@ class BaselineSpec(Part):
         5 % probability, since what lasts for weeks is the level's.
     evolving_controls : tuple of str
         Controls, three at most, whose coefficients walk from their value on the first day, each
-        with a daily sd of its own, ``control_step_sd``.
+        with a daily sd of its own, ``control_step_sd``. Only with ``control_prior = "ridge"``:
+        another prior would speak of the first day's coefficient alone, and a control could be out
+        of the model by its ``inclusion`` and walk.
     control_step_rate : float
         Rate of the exponential priors on ``control_step_sd``, per standard deviation of the
         control (1/log unit).
@@ -182,6 +184,12 @@ class BaselineSpec(Part):
         names = self.evolving_controls
         if names and not self.controls:
             raise ValueError("evolving_controls needs controls = true")
+        if names and self.control_prior != "ridge":
+            raise ValueError(
+                f'control_prior = "{self.control_prior}" does not go with evolving_controls: it '
+                "would shrink or select a walking coefficient by its value on the first day alone; "
+                'set control_prior = "ridge", or leave evolving_controls out'
+            )
         if len(names) > MAX_EVOLVING_CONTROLS or len(set(names)) < len(names):
             raise ValueError(
                 f"evolving_controls must be at most {MAX_EVOLVING_CONTROLS} different names; "

@@ -54,7 +54,7 @@ class MarketsSpec(Part):
     spill_over: bool = False
     spill_over_sd: PriorSd = 0.2
     free_loadings: bool = False
-    loading_sd: Annotated[float, Field(ge=1e-6, le=3.0)] = 0.5
+    loading_sd: Annotated[float, Field(ge=1e-9, le=3.0)] = 0.5
 
     @model_validator(mode="after")
     def _there_is_something_to_load_on(self) -> Self:

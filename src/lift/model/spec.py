@@ -121,20 +121,20 @@ class ResponseSpec(Part):
     typical_amplitude: PriorSd = 0.3
     market_rate: PriorRate = 3.0
     views_mean: Annotated[float, Field(ge=-3.0, le=3.0)] = 0.6
-    views_sd: Annotated[float, Field(ge=1e-6, le=3.0)] = 0.3
+    views_sd: Annotated[float, Field(ge=1e-9, le=3.0)] = 0.3
     size_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     share_mean: Annotated[float, Field(ge=-8.0, le=3.0)] = -0.84
     share_sd: Annotated[float, Field(ge=1e-6, le=2.0)] = 0.6
     share_group_sd: Annotated[float, Field(ge=1e-6, le=2.0)] = 0.4
     shape_mean: Annotated[float, Field(ge=-2.0, le=2.0)] = -0.1
-    shape_sd: Annotated[float, Field(ge=1e-6, le=1.0)] = 0.3
+    shape_sd: Annotated[float, Field(ge=1e-9, le=1.0)] = 0.3
     displacement: bool = False
     displacement_after: Annotated[int, Field(ge=0, le=364)] = 14
     displacement_until: Annotated[int, Field(ge=1, le=365)] = 42
     displacement_shape: PriorShape = 4.0
     saturation: Literal["none", "exponential", "hill"] = "none"
     saturation_mean: Annotated[float, Field(ge=-10.0, le=10.0)] = 0.4
-    saturation_sd: Annotated[float, Field(ge=1e-6, le=3.0)] = 0.7
+    saturation_sd: Annotated[float, Field(ge=1e-9, le=3.0)] = 0.7
 
     @model_validator(mode="after")
     def _free_days_are_within_the_window(self) -> Self:

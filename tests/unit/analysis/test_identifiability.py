@@ -119,6 +119,24 @@ def test_the_prior_is_averaged_over_the_draws_of_its_sd() -> None:
     np.testing.assert_allclose(amplitude_moments(made, SPEC).prior, prior, rtol=1e-12)
 
 
+def test_posts_that_a_prior_makes_one_can_be_compared() -> None:
+    """Amplitudes that differ by 1e-9 about a mean that is all but free."""
+    membership = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 1], [1, 0, 1]], dtype=float)
+    rng = stream(6, "tests", "one amplitude")
+    amplitude = 0.3 * rng.normal(size=(4000, 3)) @ membership.T
+    made = hand_made(
+        amplitude,
+        [20, 20, 60, 100],
+        np.full(200, 1000.0),
+        text={"platform": TWO_LEVELS["platform"]},
+        draws={"amplitude_sd": (None, 1e-9), "group_mean": ("group", np.zeros((4000, 3)))},
+        coords={"group": LABELS},
+    )
+    found = identifiability(made, ModelSpec(response=ResponseSpec(mean_sd=100.0, group_sd=1e-9)))
+    assert np.isfinite(found.resolution).all()
+    assert 0.0 < found.n_resolvable <= 4.0
+
+
 def test_resolution_matrix_and_its_trace() -> None:
     information = np.diag([3.0, 1.0, 10.0, 0.2])
     made, prior, covariance = gaussian(information)

@@ -154,8 +154,6 @@ def standard_errors_off(values: FloatArray, mean: float) -> float:
                     "noise": "ar1",
                     "control_prior": "spike_slab",
                     "slab_sd": 0.05,
-                    "evolving_controls": ["series_1"],
-                    "control_step_rate": 20.0,
                     "week": False,
                 },
             },

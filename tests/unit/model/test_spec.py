@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from lift.errors import InputError
 from lift.model.spec import BaselineSpec, ModelSpec, ResponseSpec, SeasonSpec
 
-SD, RATE, SHAPE = st.floats(1e-6, 100.0), st.floats(0.01, 1e6), st.floats(0.01, 1e4)
+SD, RATE, SHAPE = st.floats(1e-9, 100.0), st.floats(0.01, 1e9), st.floats(0.01, 1e4)
 GROUPS = ("platform", "content", "creator_type", "sponsored")
 
 SPECS = st.builds(
@@ -170,6 +170,14 @@ def test_displacement_is_written_and_read_back() -> None:
         ),
         pytest.param('[baseline]\nevolving_controls = ["a", "b", "c", "d"]', id="four-evolve"),
         pytest.param('[baseline]\nevolving_controls = ["a", "a"]', id="evolves-twice"),
+        pytest.param(
+            '[baseline]\ncontrol_prior = "spike_slab"\nevolving_controls = ["a"]',
+            id="selected-by-the-first-day",
+        ),
+        pytest.param(
+            '[baseline]\ncontrol_prior = "horseshoe"\nevolving_controls = ["a"]',
+            id="shrunk-by-the-first-day",
+        ),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(text: str) -> None:
