@@ -95,9 +95,13 @@ def _entries_of_set(table, width, m, used, n_used, few):
 
 
 @compiled
-def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchanges):
-    """Make one Gibbs scan over single controls and ``n_exchanges`` exchanges of in for out."""
+def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchanges, row):
+    """Make one Gibbs scan over single controls and ``n_exchanges`` exchanges of in for out.
+
+    Returns whether any control went in or out.
+    """
     p = prior.shape[0]
+    changed = False
     for j in range(p):
         if always[j]:
             continue
@@ -106,9 +110,10 @@ def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchang
         rise += -log_odds[j] if inside[j] else log_odds[j]
         odds = math.exp(min(rise, 700.0)) * math.sqrt(prior[j, j] / joint[j, j])
         if rng.random() * (1.0 + odds) < odds:
-            pivot(joint, j)
-            pivot(prior, j)
+            pivot(joint, j, row)
+            pivot(prior, j, row)
             inside[j] = not inside[j]
+            changed = True
     members = np.empty(p, dtype=np.int64)
     others = np.empty(p, dtype=np.int64)
     for _ in range(n_exchanges):
@@ -123,7 +128,7 @@ def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchang
                 others[n_out] = j
                 n_out += 1
         if n_in == 0 or n_out == 0:
-            return
+            return changed
         i = members[min(int(rng.random() * n_in), n_in - 1)]
         j = others[min(int(rng.random() * n_out), n_out - 1)]
         det = joint[i, i] * joint[j, j] - joint[i, j] * joint[j, i]
@@ -133,12 +138,14 @@ def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchang
         rise = 0.5 * fit / (det * variance) + 0.5 * math.log(det_prior / det)
         rise += log_odds[j] - log_odds[i]
         if math.log(rng.random()) < rise:
-            pivot(joint, j)
-            pivot(joint, i)
-            pivot(prior, j)
-            pivot(prior, i)
+            pivot(joint, j, row)
+            pivot(joint, i, row)
+            pivot(prior, j, row)
+            pivot(prior, i, row)
             inside[i] = False
             inside[j] = True
+            changed = True
+    return changed
 
 
 @compiled
@@ -166,6 +173,7 @@ def run_chain(
     ratios = np.zeros(dim - 1)
     joint = np.zeros((p + 1, p + 1))
     prior = np.zeros((p, p))
+    row = np.zeros(p + 1)
     a = np.zeros((m + p, m + p))
     b = np.zeros(m + p)
     small = np.zeros((width, width))
@@ -214,25 +222,28 @@ def run_chain(
             prior[:] = precision
         for j in range(p):
             if inside[j]:
-                pivot(joint, j)
+                pivot(joint, j, row)
                 if anew:
-                    pivot(prior, j)
-        _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchanges)
-        n_used = 0
-        for j in range(p):
-            if inside[j]:
-                used[n_used] = j
-                n_used += 1
-        for i in range(n_used):
-            for k in range(n_used):
-                small_precision[i, k] = precision[used[i], used[k]]
-                a[i, k] = small_precision[i, k]
-        prior_half = cholesky(a, n_used)
-        if grid.table.shape[0] > 0:
-            size = 1 + m + n_used
-            if few.shape[1] < size * (size + 1) // 2 + 1:
-                few = np.zeros((weights.shape[0], size * (size + 1) // 2 + 1))
-            _entries_of_set(grid.table, width, m, used, n_used, few)
+                    pivot(prior, j, row)
+        changed = _change_set(
+            rng, joint, prior, inside, always, log_odds, variance, n_exchanges, row
+        )
+        if changed or sweep == 0:
+            n_used = 0
+            for j in range(p):
+                if inside[j]:
+                    used[n_used] = j
+                    n_used += 1
+            for i in range(n_used):
+                for k in range(n_used):
+                    small_precision[i, k] = precision[used[i], used[k]]
+                    a[i, k] = small_precision[i, k]
+            prior_half = cholesky(a, n_used)
+            if grid.table.shape[0] > 0:
+                size = 1 + m + n_used
+                if few.shape[1] < size * (size + 1) // 2 + 1:
+                    few = np.zeros((weights.shape[0], size * (size + 1) // 2 + 1))
+                _entries_of_set(grid.table, width, m, used, n_used, few)
         current = _log_given(
             log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var,
             small_precision, prior_half, shapes, rates, limits, grid, few, parts, weights,

@@ -293,18 +293,25 @@ def reduce_initial(s, m, precision, variance, start_var, joint):
 
 
 @compiled
-def pivot(a, j):
-    """Exchange variable ``j`` (principal pivot transform): it enters where out, leaves where in."""
+def pivot(a, j, row):
+    """Exchange variable ``j`` (principal pivot transform): it enters where out, leaves where in.
+
+    ``row`` is a buffer at least as long as a row of ``a``.
+    """
     n = a.shape[0]
     d = 1.0 / a[j, j]
+    # in an array of its own: a third of the time where the compiler knows that rows are apart
+    for k in range(n):
+        row[k] = a[j, k]
     for i in range(n):
         if i != j:
             f = a[i, j] * d
+            own = a[i]
             for k in range(n):
-                a[i, k] -= f * a[j, k]
-            a[i, j] = f
+                own[k] -= f * row[k]
+            own[j] = f
     for k in range(n):
-        a[j, k] *= -d
+        a[j, k] = row[k] * -d
     a[j, j] = d
 
 

@@ -66,9 +66,10 @@ def _free_block(matrix, always, free, work):
     Changes ``matrix``; returns half the log determinant of the block of the others.
     """
     half = 0.0
+    row = np.empty(matrix.shape[0])
     for i in range(always.shape[0]):
         half += 0.5 * math.log(matrix[always[i], always[i]])
-        pivot(matrix, always[i])
+        pivot(matrix, always[i], row)
     n_free = free.shape[0]
     last = matrix.shape[0] - 1
     for i in range(n_free + 1):

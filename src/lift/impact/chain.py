@@ -23,7 +23,7 @@ PILOT_SWEEPS = 12
 PILOT_MOVES = 8
 WARM_ROUNDS = 3
 WARM_SWEEPS = 40
-MOVES_PER_DIMENSION = 6
+MOVES_PER_DIMENSION = 4
 EXCHANGES = 4
 FIRST_STEPS = (0.05, 0.15, 0.5)
 # The box of the interpolant: the pilot's range and this many of its sds and logs beyond.
