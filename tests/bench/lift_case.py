@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -16,8 +17,11 @@ import numpy as np
 from arviz_stats.base import array_stats
 
 import lift
+from lift.analysis.effects import Effects
 from lift.data.simulate import SimulationConfig
+from lift.engines.base import SampleSettings
 from lift.engines.exact import pack
+from lift.engines.registry import engine_named
 from lift.model.design import build_design
 from lift.rng import stream
 
@@ -41,10 +45,24 @@ def ess(draws: np.ndarray) -> float:
     return float(array_stats.ess(draws, chain_axis=0, draw_axis=1, method="bulk"))
 
 
+def sampled(campaign: lift.Campaign, draws: int) -> float:
+    """Return the seconds of draws of the posterior and of the campaign's effect, nothing else."""
+    begun = time.perf_counter()
+    settings = SampleSettings(draws=draws, seed=1, workers=os.cpu_count() or 1)
+    posterior = engine_named("auto")(campaign, lift.ModelSpec(), settings)
+    Effects(posterior).draws("campaign")
+    return time.perf_counter() - begun
+
+
 def fitted(case: dict[str, Any]) -> dict[str, Any]:
-    """Return seconds from a campaign to all leave-one-out effects, and what they are worth."""
+    """Return seconds from a campaign to all leave-one-out effects, and what they are worth.
+
+    ``sampling_seconds`` are those of the draws alone, without checks and single posts, which is
+    what other samplers are timed for.
+    """
     campaign = campaign_of(case)
     seconds = []
+    alone = [sampled(campaign, case["draws"]) for _ in range(case.get("alone", 0))]
     for _ in range(case["repeats"] + case["warm"]):
         analysis = None  # one at a time: memory is that of a single analysis
         begun = time.perf_counter()
@@ -59,6 +77,7 @@ def fitted(case: dict[str, Any]) -> dict[str, Any]:
     stats = analysis.posterior.sample_stats
     return {
         "seconds": float(np.median(seconds[case["warm"] :])),
+        "sampling_seconds": float(np.median(alone[1:])) if alone else None,
         "effect_ess": ess(total),
         "worst": worst,
         "worst_ess": sizes[worst],

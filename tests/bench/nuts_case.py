@@ -19,7 +19,7 @@ import lift
 from lift.engines.pymc_model import build_model
 from lift.model.design import build_design
 
-DRAWS, TUNE, CHAINS = 800, 400, 4
+TUNE, CHAINS = 400, 4
 
 
 def sampled(case: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def sampled(case: dict[str, Any]) -> dict[str, Any]:
     begun = time.perf_counter()
     tree = nutpie.sample(
         compiled,
-        draws=DRAWS // CHAINS,
+        draws=case["draws"] // CHAINS,
         tune=TUNE,
         chains=CHAINS,
         cores=2,
