@@ -229,13 +229,14 @@ def coefficient_array(rows: Intervention, fitted: ImpactFit) -> xr.DataArray | N
 def worst_r_hat(fitted: ImpactFit) -> float:
     """Return the largest R-hat of the cumulative effect and the sds, as ``convergence_table``.
 
-    R-hat goes by ranks: those of sums are the effect's, those of log sds are the sds'.
+    R-hat goes by ranks of draws and of their distances from the median: neither knows the units,
+    nor where the effect's sum is measured from.
     """
     from arviz_stats.base import array_stats
 
     log_sds = fitted.draws.log_sds
     sums = fitted.ahead.sums[1].reshape(log_sds.shape[:2])
-    each = (sums, *np.moveaxis(log_sds, 2, 0))
+    each = (sums, *np.exp(np.moveaxis(log_sds, 2, 0)))
     return float(np.max([array_stats.rhat(one, chain_axis=0, draw_axis=1) for one in each]))
 
 
