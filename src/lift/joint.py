@@ -18,7 +18,7 @@ from lift.engines.base import Progress, SampleSettings
 from lift.engines.registry import markets_engine_named
 from lift.errors import DiagnosticsError, InputError, Problem
 from lift.fitted import Analysis
-from lift.model.checking import check
+from lift.model.checking import check, check_arguments
 from lift.model.markets import build_markets, market_part
 from lift.model.spec import MarketsSpec, ModelSpec
 from lift.output import manifest
@@ -166,7 +166,8 @@ def analyse_markets(
     DiagnosticsError
         If the draws must not be believed.
     """
-    spec = spec or ModelSpec()
+    spec = ModelSpec() if spec is None else spec
+    check_arguments(campaign, spec)
     fit_markets = markets_engine_named(engine)
     threads = (os.cpu_count() or 1) if workers is None else workers
     settings = SampleSettings(draws, chains, seed, threads)
@@ -181,10 +182,13 @@ def analyse_markets(
             check(part, spec)
         except InputError as error:
             problems += [
-                Problem(f"{fault.where} of {name}", fault.what) for fault in error.problems
+                fault
+                if fault.where == "model.toml"
+                else Problem(f"{fault.where} of {name}", fault.what)
+                for fault in error.problems
             ]
     if problems:
-        raise InputError(problems)
+        raise InputError(list(dict.fromkeys(problems)))
     begun = time.perf_counter()
     with recorded() as streams:
         posteriors = fit_markets(campaign, spec, settings, progress)

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lift.analysis.convergence import failures
+from lift.data.arguments import check_path
 from lift.data.campaign import Campaign
 from lift.data.cohorts import cohorts_of, users_campaign
 from lift.engines.base import Progress, SampleSettings
@@ -18,7 +19,7 @@ from lift.engines.registry import engine_named
 from lift.errors import DiagnosticsError
 from lift.fitted import Analysis as Analysis
 from lift.model.checking import check as check
-from lift.model.checking import series_days
+from lift.model.checking import check_arguments, series_days
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 from lift.output.inputs import campaign_of as campaign_of
@@ -80,7 +81,8 @@ def analyse(
     DiagnosticsError
         If the draws must not be believed.
     """
-    spec = spec or ModelSpec()
+    spec = ModelSpec() if spec is None else spec
+    check_arguments(campaign, spec)
     sampler = engine_named(engine)
     threads = (os.cpu_count() or 1) if workers is None else workers
     settings = SampleSettings(draws, chains, seed, threads)
@@ -127,10 +129,14 @@ def load(folder: str | Path) -> Analysis:
 
     Raises
     ------
+    InputError
+        If the folder is not a path.
     RunError
         If the folder is not a complete run of lift.
     """
     from lift.output import store
+
+    check_path(folder, "a run directory")
 
     run = store.load(Path(folder))
     return Analysis(run.posterior, run.spec, run.manifest, truth=run.truth)

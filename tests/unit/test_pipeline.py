@@ -158,3 +158,9 @@ def test_controls_that_are_one_on_the_models_scale_are_refused() -> None:
     check(both, ModelSpec(scale="linear"))
     check(both, ModelSpec.model_validate({"baseline": {"control_transform": "none"}}))
     check(both, ModelSpec.model_validate({"baseline": {"controls": False}}))
+
+
+def test_a_horizon_beyond_the_window_of_the_response_is_refused() -> None:
+    with pytest.raises(InputError, match=r"horizon_days must be less than .*found 60 and 60"):
+        check(campaign(120, (30.4,)), ModelSpec(horizon_days=60))
+    check(campaign(120, (30.4,)), ModelSpec(horizon_days=59))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lift.analysis.acting import Lift, read_acting
+from lift.data.tables import meant
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
 
@@ -114,8 +115,12 @@ def post_positions(posterior: Posterior, post_ids: Sequence[str] | None) -> NDAr
     Raises
     ------
     InputError
-        Naming every id that is not a post of the run.
+        If the ids are not a sequence of text, or naming every one that is not a post of the run.
     """
+    if isinstance(post_ids, str) or not (post_ids is None or isinstance(post_ids, Iterable)):
+        hint = f"; write [{post_ids!r}]" if isinstance(post_ids, str) else ""
+        what = f"posts must be given as a list of their ids, found {post_ids!r}{hint}"
+        raise InputError([Problem("posts", what)])
     known = {str(post): i for i, post in enumerate(posterior.posts["post"])}
     if post_ids is None:
         return np.arange(len(known))
@@ -124,7 +129,8 @@ def post_positions(posterior: Posterior, post_ids: Sequence[str] | None) -> NDAr
             [
                 Problem(
                     "posts",
-                    f"every post must be one of the run's, found {post!r}; "
+                    f"every post must be one of the run's, found {post!r}"
+                    f"{meant(post, known)}; "
                     f"the run has {', '.join(list(known)[:8])}{', ...' if len(known) > 8 else ''}",
                 )
                 for post in unknown
@@ -151,8 +157,9 @@ def interval_tail(prob: float) -> float:
     InputError
         If the probability is not between 0 and 1.
     """
-    if not 0.0 < prob < 1.0:
-        what = f"the probability of an interval must lie between 0 and 1, found {prob}"
+    number = isinstance(prob, float | int | np.number) and not isinstance(prob, bool)
+    if not (number and 0.0 < prob < 1.0):
+        what = f"the probability of an interval must lie between 0 and 1, found {prob!r}"
         raise InputError([Problem("effects", what)])
     return (1.0 - prob) / 2.0
 

@@ -10,6 +10,7 @@ import pandas as pd
 import tomli_w
 from numpy.typing import NDArray
 
+from lift.data.arguments import check_kinds, check_path
 from lift.data.calendar import holiday_table
 from lift.data.checking import ARGUMENTS, CheckedTables, check_tables
 from lift.data.checks_downloads import ALL_MARKETS
@@ -283,6 +284,7 @@ def read_campaign(path: str | Path, *, source: str | None = None) -> Campaign:
     InputError
         With every fault of campaign.toml and of every table.
     """
+    check_path(path, "a campaign's folder")
     given = Path(path)
     file = given / FILE if given.is_dir() else given
     problems: list[Problem] = []
@@ -347,9 +349,13 @@ def write_campaign(campaign: Campaign, folder: str | Path) -> Path:
 
     Raises
     ------
+    InputError
+        If an argument is of another kind.
     LiftError
         If the folder holds a campaign.toml already, or is a file.
     """
+    check_kinds(campaign=(campaign, Campaign, "make one with lift.read_campaign(folder)"))
+    check_path(folder, "a new folder")
     target = Path(folder)
     if target.is_file() or (target / FILE).exists():
         raise LiftError(

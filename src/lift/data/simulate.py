@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lift.data.arguments import check_kinds
 from lift.data.calendar import holiday_table
 from lift.data.campaign import Campaign
 from lift.data.simulated_posts import clock, draw_impulses, draw_posts, log_lift
@@ -76,10 +77,16 @@ def simulate_campaign(
     Raises
     ------
     InputError
-        If the configuration makes a campaign that cannot be analysed, such as one with too few
-        observed days before the first post.
+        If an argument is of another kind, or the configuration makes a campaign that cannot be
+        analysed, such as one with too few observed days before the first post.
     """
-    made = simulate(config or SimulationConfig(), seed=seed, horizon_days=horizon_days)
+    config = SimulationConfig() if config is None else config
+    check_kinds(
+        config=(config, SimulationConfig, "make one with lift.data.simulate.SimulationConfig(...)"),
+        seed=(seed, int, "give a whole number, 0 or larger"),
+        horizon_days=(horizon_days, int, "give a whole number of days"),
+    )
+    made = simulate(config, seed=seed, horizon_days=horizon_days)
     return made.campaign, made.truth
 
 

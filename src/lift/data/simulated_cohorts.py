@@ -7,10 +7,11 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import expit, logit
 
 from lift.data.campaign import Campaign
+from lift.data.closed import Closed
 from lift.data.simulate import Simulation
 from lift.data.simulated_posts import clock
 from lift.data.simulation_config import Finite, InnerShare, NonNegative, Positive
@@ -23,7 +24,7 @@ MONTH_DAYS = 30
 WEEK_DAYS = 7
 
 
-class CohortConfig(BaseModel):
+class CohortConfig(Closed):
     """How the users of a simulated campaign are retained; immutable, closed to unknown keys.
 
     Attributes
@@ -43,11 +44,9 @@ class CohortConfig(BaseModel):
         A day's rates vary beyond chance by ``sqrt(R (1 - R) / (kappa + 1))``.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     retention: Annotated[
         dict[Annotated[int, Field(ge=1, le=9999)], InnerShare], Field(min_length=1)
-    ] = {1: 0.3, 7: 0.15, 30: 0.07}
+    ] = Field(default_factory=lambda: {1: 0.3, 7: 0.15, 30: 0.07})
     odds_ratio: Positive = 0.6
     activation: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     drift_sd: NonNegative = 0.1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from lift.data.closed import Closed
 
 NonNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -17,7 +19,7 @@ Names = tuple[str, ...]
 MIN_FIRST_POST_DAY = 14
 
 
-class SimulationConfig(BaseModel):
+class SimulationConfig(Closed):
     """What a simulated campaign is like; immutable, closed to unknown keys.
 
     Attributes
@@ -88,8 +90,6 @@ class SimulationConfig(BaseModel):
     response_days : int
         Days after which the response has ended.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(min_length=1)] = "simulated"
     start: date = date(2025, 1, 1)

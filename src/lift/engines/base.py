@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from lift.data.campaign import Campaign
 from lift.errors import EngineError
 from lift.model.posterior import Posterior
@@ -43,7 +45,14 @@ class SampleSettings:
         EngineError
             Naming every setting that cannot be.
         """
-        problems = []
+        given = {name: getattr(self, name) for name in ("draws", "chains", "seed", "workers")}
+        problems = [
+            f"{name} must be a whole number, found {value!r}"
+            for name, value in given.items()
+            if not isinstance(value, int | np.integer) or isinstance(value, bool)
+        ]
+        if problems:
+            raise EngineError("; ".join(problems))
         if self.chains < 1:
             problems.append(f"chains must be at least 1, found {self.chains}")
         elif self.draws < 25 * self.chains or self.draws % self.chains:

@@ -8,22 +8,19 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from scipy import optimize, stats
 
+from lift.data.closed import Closed
 from lift.errors import InputError, Problem
 
 FloatArray = NDArray[np.float64]
 
 
-class _Closed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
-class Share(_Closed):
+class Share(Closed):
     """A share that is known from elsewhere, as a Beta distribution.
 
     Attributes
@@ -80,7 +77,7 @@ class Share(_Closed):
         return np.asarray(self._beta(self.size).ppf(probability), dtype=np.float64)
 
 
-class Quality(_Closed):
+class Quality(Closed):
     """Retention of the users that posts bring, relative to that of the benchmark.
 
     Attributes
@@ -95,7 +92,7 @@ class Quality(_Closed):
     sd: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 0.3
 
 
-class RetentionAssumption(_Closed):
+class RetentionAssumption(Closed):
     """What is assumed about users where only downloads were observed.
 
     Attributes
@@ -160,42 +157,8 @@ class RetentionAssumption(_Closed):
             raise InputError([Problem(file.name, what)]) from None
         return cls.of(given, file.name)
 
-    @classmethod
-    def of(cls, given: dict[str, object], where: str) -> Self:
-        """Return the assumption in plain values.
 
-        Parameters
-        ----------
-        given : dict
-            As the TOML holds it.
-        where : str
-            The name that an error gives to the values.
-
-        Returns
-        -------
-        RetentionAssumption
-
-        Raises
-        ------
-        InputError
-            Naming every value that cannot be.
-        """
-        try:
-            return cls.model_validate(given)
-        except ValidationError as error:
-            raise InputError(
-                [
-                    Problem(
-                        where,
-                        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}, "
-                        f"found {item['input']!r}; correct it",
-                    )
-                    for item in error.errors()
-                ]
-            ) from None
-
-
-class UsersSpec(_Closed):
+class UsersSpec(Closed):
     """How incremental users are found, beside downloads.
 
     Attributes

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from lift.data.closed import Closed
 
 # Priors within these ranges can be computed with; they reach far beyond what can be meant.
 PriorSd = Annotated[float, Field(ge=1e-9, le=100.0)]
@@ -17,13 +19,7 @@ PriorShape = Annotated[float, Field(ge=0.01, le=1e4)]
 MAX_EVOLVING_CONTROLS = 3
 
 
-class Part(BaseModel):
-    """A part of a specification: immutable, and closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SeasonSpec(Part):
+class SeasonSpec(Closed):
     """A season beside week and year: harmonics of one period.
 
     Attributes
@@ -50,7 +46,7 @@ class SeasonSpec(Part):
         return self
 
 
-class BaselineSpec(Part):
+class BaselineSpec(Closed):
     """The downloads there would have been without any post.
 
     ``y_t = mu_t + week_t + year_t + holiday_t + x_t' beta + posts + noise`` with the local level

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lift.data.arguments import check_kinds
 from lift.data.campaign import Campaign
 from lift.data.cohorts import users_campaign
 from lift.data.copies import is_copy
@@ -24,12 +25,14 @@ def check(campaign: Campaign, spec: ModelSpec) -> None:
     Raises
     ------
     InputError
-        If no post reaches the market, no day of a post's horizon was observed, two controls are
-        one on the scale on which they enter, or the users of a day that the specification names
-        cannot be fitted.
+        If one of them is of another kind, no post reaches the market, no day of a post's horizon
+        was observed, the horizon goes beyond the window of the response, two controls are one on
+        the scale on which they enter, or the users of a day that the specification names cannot be
+        fitted.
     EngineError
         If the model cannot be built on these data.
     """
+    check_arguments(campaign, spec)
     problems = []
     if not len(campaign.posts):
         what = f"at least one post must reach the market {campaign.markets[0]!r}, found none"
@@ -40,11 +43,58 @@ def check(campaign: Campaign, spec: ModelSpec) -> None:
             f"found none for {post!r}; remove the post or add its days"
         )
     faults = [Problem("posts", problem) for problem in problems]
+    faults += spec_faults(spec)
     faults += series_faults(campaign, spec)
     faults += control_faults(campaign, spec)
     if faults:
         raise InputError(faults)
     build_design(campaign, spec)
+
+
+def check_arguments(campaign: object, spec: object) -> None:
+    """Check that a campaign and a specification are what they must be.
+
+    Parameters
+    ----------
+    campaign, spec : object
+        Given to a public function.
+
+    Raises
+    ------
+    InputError
+        Naming each that is not, and how to make one.
+    """
+    check_kinds(
+        campaign=(campaign, Campaign, "make one with lift.read_campaign(folder) or lift.Campaign"),
+        spec=(
+            spec,
+            ModelSpec,
+            "make one with lift.ModelSpec(...) or ModelSpec.from_toml(file)",
+        ),
+    )
+
+
+def spec_faults(spec: ModelSpec) -> list[Problem]:
+    """Return what of a specification cannot be fitted, whatever the campaign.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+
+    Returns
+    -------
+    list of Problem
+        Empty if nothing.
+    """
+    window, horizon = spec.response.window_days, spec.horizon_days
+    if horizon < window:
+        return []
+    what = (
+        f"horizon_days must be less than response.window_days, in which a post's response ends, "
+        f"found {horizon} and {window}: the effect would be 0 after {window} days; make the "
+        "horizon shorter, or the window longer"
+    )
+    return [Problem("model.toml", what)]
 
 
 def control_faults(campaign: Campaign, spec: ModelSpec) -> list[Problem]:

@@ -6,13 +6,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from lift.model.baseline_spec import Part, PriorRate, PriorSd
+from lift.data.closed import Closed
+from lift.model.baseline_spec import PriorRate, PriorSd
 
 MARKET_SCALARS = ("shared_level_sd", "shared_noise_sd", "spill_over")
 """Hyperparameters that belong to what markets have in common."""
 
 
-class MarketsSpec(Part):
+class MarketsSpec(Closed):
     """What the markets of a joint fit share, and whether posts act where they do not reach.
 
     ``y_mt = lambda_t + mu_mt + (components of m) + sum_j b_jm g_jm K(t; tau_j) + noise`` with a

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from lift.data.arguments import check_path
+from lift.data.closed import Closed
 from lift.errors import InputError, Problem
 from lift.model.assumption import UsersSpec
 from lift.model.baseline_spec import BaselineSpec as BaselineSpec
-from lift.model.baseline_spec import Part, PriorRate, PriorSd, PriorShape
+from lift.model.baseline_spec import PriorRate, PriorSd, PriorShape
 from lift.model.baseline_spec import SeasonSpec as SeasonSpec
 from lift.model.markets_spec import MarketsSpec as MarketsSpec
 
 
-class ResponseSpec(Part):
+class ResponseSpec(Closed):
     """What a post adds to log downloads.
 
     ``f_j(t) = b_j (V_j / V_ref)^eta (B_ref / B_j)^rho K(t; tau_j)`` with the day-binned kernel
@@ -158,7 +160,7 @@ class ResponseSpec(Part):
         return self
 
 
-class ModelSpec(Part):
+class ModelSpec(Closed):
     """A whole model: likelihood, baseline, response and the horizon of the estimands.
 
     Attributes
@@ -225,21 +227,11 @@ class ModelSpec(Part):
             such key is named.
         """
         try:
-            return cls.model_validate(tomllib.loads(text))
+            given = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             problem = Problem(where, f"must be TOML; {error}; mend that line")
             raise InputError([problem]) from None
-        except ValidationError as error:
-            raise InputError(
-                [
-                    Problem(
-                        where,
-                        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}, "
-                        f"found {item['input']!r}",
-                    )
-                    for item in error.errors()
-                ]
-            ) from None
+        return cls.of(given, where)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -258,6 +250,7 @@ class ModelSpec(Part):
         InputError
             If the file cannot be read, or as in :meth:`from_text`.
         """
+        check_path(path, "a TOML file")
         file = Path(path)
         try:
             text = file.read_text(encoding="utf-8")

@@ -127,11 +127,11 @@ def test_assumption_from_toml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("activation = {mean = 0.8, n = 200}", "", "activation: Field required"),
+        ("activation = {mean = 0.8, n = 200}", "", "key 'activation' must be given"),
         ("n = 200", "n = 200, lower = 0.7", "either n, or lower and upper"),
         ("lower = 0.04", "lower = 0.08", "must lie between lower and upper"),
         ("mean = 0.27", "mean = 27", "retention.1.mean"),
-        ("source", "sourse", "sourse: Extra inputs"),
+        ("source", "sourse", "'sourse' is unknown (did you mean 'source'?)"),
         ("1 = {", "zero = {", "retention.zero"),
         ("[retention]", "[retention", "readable TOML"),
     ],

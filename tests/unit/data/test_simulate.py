@@ -17,6 +17,7 @@ from lift.data.example import make
 from lift.data.simulate import Simulation, SimulationConfig, simulate, simulate_campaign
 from lift.data.simulated_posts import clock, daily_shares, draw_impulses, draw_posts
 from lift.data.truth import true_effects
+from lift.errors import InputError
 from lift.model.response import kernel_days
 
 SMALL = SimulationConfig(n_days=200, first_post_day=60, n_posts=8, n_influencers=4)
@@ -249,17 +250,17 @@ def test_truth_has_the_units_of_the_effects() -> None:
     [
         ({"first_post_day": 400}, "posts must lie within the data"),
         ({"last_post_day": 100, "first_post_day": 120}, "found days 120 to 100"),
-        ({"first_post_day": 5}, "greater than or equal to 14"),
+        ({"first_post_day": 5}, "'first_post_day' must be at least 14, found 5"),
         ({"first_day_share": (0.2, 0.3, 0.4)}, "1 value or 2"),
-        ({"kernel_shape": ()}, "at least 1 item"),
+        ({"kernel_shape": ()}, "at least 1"),
         ({"idle_controls": ("rival_a",)}, "its own name"),
-        ({"noise_sd": -0.1}, "greater than or equal to 0"),
-        ({"nois_sd": 0.1}, "Extra inputs"),
+        ({"noise_sd": -0.1}, "must be at least 0, found -0.1"),
+        ({"nois_sd": 0.1}, "did you mean 'noise_sd'"),
     ],
     ids=["outside", "turned", "early", "shares", "no-shape", "names", "negative", "unknown"],
 )
 def test_a_wrong_config_is_refused(wrong: dict[str, object], found: str) -> None:
-    with pytest.raises(ValidationError, match=found):
+    with pytest.raises(InputError, match=found):
         SimulationConfig.model_validate(wrong)
 
 

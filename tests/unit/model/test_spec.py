@@ -112,17 +112,59 @@ def test_every_fault_is_named_at_once() -> None:
         ModelSpec.from_text(text, "mine.toml")
     problems = caught.value.problems
     assert {problem.where for problem in problems} == {"mine.toml"}
-    for key in (
-        "horizon:",
-        "likelihood:",
-        "baseline.week_sd:",
-        "baseline.year_harmonics",
-        "response.group_by.1:",
-        "response.window_days:",
-        "response.views_mean:",
+    whats = [problem.what for problem in problems]
+    for start in (
+        "key 'horizon' is unknown (did you mean 'horizon_days'?)",
+        "'likelihood' must be 'auto', 'lognormal' or 'negative_binomial', found 'poisson'",
+        "'baseline.week_sd' must be at least 1e-09, found -1.0",
+        "'baseline.year_harmonics' must be a whole number or 'auto', found 'many'",
+        "'response.group_by.1' must be 'platform', 'content', 'creator_type' or 'sponsored', found",
+        "'response.window_days' must be at least 1, found 0",
+        "'response.views_mean' must be a finite number, found nan",
     ):
-        assert [p for p in problems if p.what.startswith(key)], key
-    assert any("found -1.0" in problem.what for problem in problems)
+        assert len([what for what in whats if what.startswith(start)]) == 1, (start, whats)
+    assert len(whats) == 7
+
+
+def test_python_is_refused_as_files_are_with_every_fault_and_the_key_that_was_meant() -> None:
+    wrong = {
+        "horizon_days": -1,
+        "week_sd": 0.5,
+        "baseline": {"nois": "x", "trend": "dampd", "horizon_days": 3, "influencr": 2.0},
+        "users": {
+            "assumption": {
+                "activation": "inclded",
+                "retention": {"0": {"mean": 0.1, "n": 5}, "7": {"mean": 0.3}},
+            }
+        },
+    }
+    expected = {
+        "'horizon_days' must be at least 0, found -1",
+        "key 'week_sd' is unknown; it belongs below [baseline]",
+        "key 'baseline.nois' is unknown (did you mean 'noise'?)",
+        "'baseline.trend' must be 'none', 'damped' or 'linear', found 'dampd' (did you mean 'damp",
+        "key 'baseline.horizon_days' is unknown; it belongs above all [tables]",
+        "key 'baseline.influencr' is unknown (did you mean 'influencer' below [response]?)",
+        "'users.assumption.activation' must be a table of settings or 'included', found 'inclded",
+        "'users.assumption.retention.0' must be at least 1, found '0'",
+        "users.assumption.retention.7: give the mean with either n, or lower and upper",
+    }
+    for make in (lambda: ModelSpec(**wrong), lambda: ModelSpec.model_validate(wrong)):
+        with pytest.raises(InputError) as caught:
+            make()
+        found = [problem.what for problem in caught.value.problems]
+        assert {problem.where for problem in caught.value.problems} == {"ModelSpec"}
+        assert len(found) == len(expected)
+        for start in expected:
+            assert [what for what in found if what.startswith(start)], (start, found)
+        assert "pydantic" not in str(caught.value)
+
+
+def test_what_is_not_a_table_is_refused() -> None:
+    with pytest.raises(InputError, match="'baseline' must be a table of settings, found 3"):
+        ModelSpec.model_validate({"baseline": 3})
+    with pytest.raises(InputError, match="the settings must be a table of settings, found 'x'"):
+        ModelSpec.model_validate("x")
 
 
 @pytest.mark.parametrize("lags", [(20, 20), (42, 14), (14, 60), (14, 80)])
