@@ -93,6 +93,40 @@ class Components:
         whole = pd.concat(tables, ignore_index=True)
         return whole.assign(prob=prob, n_draws=int(self.draws.attrs["n_draws"]))
 
+    def summary(self, prob: float = 0.95) -> pd.DataFrame:
+        """Return how far each component moves over the days, and how well it is known.
+
+        Parameters
+        ----------
+        prob : float
+            Probability of the equal-tailed intervals, in (0, 1).
+
+        Returns
+        -------
+        DataFrame
+            Columns component, control, lowest and highest (of the medians of the days), sd (of the
+            means over the days), interval_width (mean over the days), unit, prob, n_draws: one row
+            for each component and single control of :meth:`table`, in its order.
+
+        Raises
+        ------
+        InputError
+            If the probability cannot be.
+        """
+        table = self.table(prob)
+        grouped = table.assign(width=table["upper"] - table["lower"]).groupby(
+            ["component", "control"], sort=False, as_index=False
+        )
+        return grouped.agg(
+            lowest=("median", "min"),
+            highest=("median", "max"),
+            sd=("mean", "std"),
+            interval_width=("width", "mean"),
+            unit=("unit", "first"),
+            prob=("prob", "first"),
+            n_draws=("n_draws", "first"),
+        )
+
     def _rows(
         self, component: str, control: str, draws: xr.DataArray, tail: float, unit: str
     ) -> pd.DataFrame:

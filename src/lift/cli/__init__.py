@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import sys
 
-from lift.cli import engines, estimands, impact, markets, papers, replicate, studies, users
+from lift.cli import (
+    components,
+    engines,
+    estimands,
+    impact,
+    markets,
+    papers,
+    replicate,
+    studies,
+    users,
+)
 from lift.cli.commands import app
 
 __all__ = [
     "app",
+    "components",
     "engines",
     "estimands",
     "impact",

@@ -84,6 +84,8 @@ class Facts:
     pull_forward : DataFrame or None
         Effects gross and net of pull-forward, of the campaign and the posts, where the model has
         displacement.
+    components : DataFrame or None
+        As :meth:`lift.analysis.components.Components.table`, where the run directory has them.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Facts:
     outcomes: Outcomes = field(default_factory=Outcomes)
     pull_forward: pd.DataFrame | None = None
     linear: bool = False
+    components: pd.DataFrame | None = None
 
     def truth_of(self, by: str) -> dict[str, float]:
         """Return the true effect of each unit of a grouping; empty where nothing is known."""

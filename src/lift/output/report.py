@@ -123,6 +123,8 @@ def draw(facts: Facts) -> dict[str, str]:
         )
     if facts.outcomes.monthly is not None:
         drawn["users"] = figures.monthly_users(facts.outcomes.monthly)
+    if facts.components is not None:
+        drawn["components"] = figures.component_panels(facts.components, facts.curve)
     return {name: figures.to_svg(figure, name) for name, figure in drawn.items()}
 
 
@@ -163,8 +165,31 @@ def captions_of(facts: Facts) -> dict[str, str]:
             "observed day. Installs older than 30 days count at the share active on the first of "
             "the 30 days: a lower bound."
         ),
+        "components": components_caption(facts),
         **{by: f"Incremental downloads by {LABELS[by]}; {forest}." for by in GROUPINGS},
     }
+
+
+def components_caption(facts: Facts) -> str:
+    """Return what the figure of components shows; empty where the run has none."""
+    if facts.components is None:
+        return ""
+    table = facts.components
+    level = wording.level(float(table["prob"].iloc[0]))
+    unit = (
+        "All are in downloads per day."
+        if facts.linear
+        else "The level is in downloads per day, what the others add to it is in percent."
+    )
+    n_single = table.loc[table["control"] != "", "control"].nunique()
+    n_whole = table.loc[table["control"] == "", "component"].nunique() - 2
+    cut = n_single - max(figures.MAX_COMPONENTS - n_whole, 0)
+    left = f" The {cut} controls that move least are not drawn." if cut > 0 else ""
+    return (
+        "What each component of the model adds by day: medians and "
+        f"{level} intervals of {int(table['n_draws'].iloc[0])} draws, below the fitted and the "
+        f"observed downloads. {unit} Every panel has a vertical axis of its own.{left}"
+    )
 
 
 def only_prior(facts: Facts) -> set[str]:

@@ -8,7 +8,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ SPEC = "spec.toml"
 EFFECTS_CSV = "effects.csv"
 EFFECTS_PARQUET = "effects.parquet"
 TRUTH = "truth.csv"
+COMPONENTS = "components.csv"
 REPORT = "report.html"
 FIGURES = "figures"
 
@@ -198,7 +199,7 @@ def load(folder: str | Path) -> StoredRun:
             f"{manifests.FORMAT}; read it with lift {recorded.get('lift')}"
         )
     outputs = recorded.get("outputs", {})
-    needed = [POSTERIOR, SPEC, *([TRUTH] if TRUTH in outputs else [])]
+    needed = [POSTERIOR, SPEC, *(name for name in (TRUTH, COMPONENTS) if name in outputs)]
     for name in needed:
         if not (path / name).is_file():
             raise RunError(f"{folder} is not complete: {name} is missing; fit the campaign again")
@@ -227,6 +228,7 @@ def rewrite_report(
     effects: Effects,
     findings: Sequence[Finding],
     outcomes: Outcomes | None = None,
+    components: pd.DataFrame | None = None,
 ) -> Path:
     """Write the report and the figures of a stored run again, and return the report's path.
 
@@ -238,6 +240,9 @@ def rewrite_report(
     findings : sequence of Finding
     outcomes : Outcomes, optional
         Tables of users and money of the stored run.
+    components : DataFrame, optional
+        As :meth:`lift.analysis.components.Components.table`: kept beside the run, and shown by
+        this report and every later one.
 
     Returns
     -------
@@ -259,12 +264,24 @@ def rewrite_report(
             source = run.folder / name
             if source.is_file() and name != REPORT and not name.startswith(f"{FIGURES}/"):
                 shutil.copy2(source, partial / name)
-        _write_report(partial, facts)
+        if components is not None:
+            (partial / COMPONENTS).write_bytes(csv_bytes(components))
+        _write_report(partial, replace(facts, components=_read_components(partial)))
         written = {**run.manifest, "outputs": manifests.output_digests(partial)}
         (partial / manifests.FILE).write_text(
             manifests.text(written), encoding="utf-8", newline="\n"
         )
     return Path(folder) / REPORT
+
+
+def _read_components(folder: Path) -> pd.DataFrame | None:
+    """Return the components that lie in a run directory, None where there are none."""
+    file = folder / COMPONENTS
+    if not file.is_file():
+        return None
+    table = pd.read_csv(file, dtype={"control": str}, keep_default_na=False, parse_dates=["date"])
+    numbers = ["mean", "median", "lower", "upper"]
+    return table.astype(dict.fromkeys(numbers, float))
 
 
 def csv_bytes(table: pd.DataFrame) -> bytes:

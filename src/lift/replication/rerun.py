@@ -325,6 +325,9 @@ def _files(manifest: Mapping[str, Any], again: Analysis) -> dict[str, str]:
     kept = {key: manifest[key] for key in OF_THE_RUN if key in manifest}
     with tempfile.TemporaryDirectory() as passing:
         made = replace(again, manifest={**again.manifest, **kept}).save(Path(passing) / "run")
+        if store.COMPONENTS in manifest["outputs"]:
+            parts = again.components().table()
+            store.rewrite_report(made, again.effects, again.findings, again.outcomes, parts)
         out = {}
         for name, digest in manifest["outputs"].items():
             file = made / name

@@ -166,12 +166,17 @@ def test_states_are_drawn_from_their_posterior(baseline: dict[str, Any]) -> None
         np.testing.assert_allclose(means[part][0], mean, atol=1e-9)
         error = found[part].mean(axis=0) - mean
         assert (np.abs(error) <= 5 * sd / np.sqrt(times) + 1e-9).all()
+        some = sd > 1e-9
+        ratio = found[part].std(axis=0)[some] / sd[some]
+        np.testing.assert_allclose(ratio, 1.0, atol=5 / np.sqrt(2 * times), err_msg=str(part))
         scale = np.outer(sd, sd).max()
         assert np.abs(np.cov(found[part].T) - left).max() < 0.15 * scale
     whole = np.sum(list(found.values()), axis=0)
     cov = sum(spread.values())
     left = cov - cov[:, seen] @ np.linalg.solve(total, cov[seen])
     assert np.abs(np.cov(whole.T) - left).max() < 0.15 * np.diag(left).max()
+    ratio = whole.std(axis=0) / np.sqrt(np.diag(left))
+    np.testing.assert_allclose(ratio, 1.0, atol=5 / np.sqrt(2 * times))
 
 
 def test_the_level_of_counts_has_its_posterior() -> None:
@@ -285,6 +290,21 @@ def test_the_sum_is_told_in_downloads() -> None:
     assert set(table["prob"]) == {0.8}
     with pytest.raises(InputError, match="between 0 and 1"):
         analysis.components(10).table(1.0)
+
+
+def test_a_summary_has_the_range_of_every_component() -> None:
+    found = fitted().components()
+    table, summary = found.table(0.9), found.summary(0.9)
+    assert not summary.duplicated(["component", "control"]).any()
+    for row in summary.to_dict("records"):
+        mine = table[
+            (table["component"] == row["component"]) & (table["control"] == row["control"])
+        ]
+        assert row["lowest"] == mine["median"].min()
+        assert row["highest"] == mine["median"].max()
+        assert row["sd"] == pytest.approx(mine["mean"].std())
+        assert row["interval_width"] == pytest.approx((mine["upper"] - mine["lower"]).mean())
+    assert len(table) == len(summary) * 240
 
 
 def test_draws_are_spaced_evenly_and_the_same_every_time() -> None:
