@@ -2,22 +2,66 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
+from lift.analysis.caveats import MEAN_OF_A_FEW, of_mean
 from lift.analysis.diagnostics import Finding, chain_findings, findings, measures
 from lift.analysis.effects import Effects
+from lift.analysis.identifiability import overlap
+from lift.data.tables import some
 from lift.model.posterior import Posterior
+
+LEAST_SEEN = 0.05
+"""Part of a post's response that must lie on observed days where only the data speak of it."""
 
 
 def every_finding(effects: Effects) -> list[Finding]:
     """Return the outcome of every numerical check of the draws, and of their effects."""
-    return [*findings(effects.posterior), *effect_findings(effects)]
+    found = [*findings(effects.posterior), *effect_findings(effects), *tail_findings(effects)]
+    return found + unseen_findings(effects.posterior)
 
 
 def failures(posterior: Posterior) -> list[str]:
     """Return why the draws of a fit must not be believed; empty where nothing speaks against it."""
     found = every_finding(Effects(posterior))
     return [finding.text for finding in found if finding.level == "FAIL"]
+
+
+def tail_findings(effects: Effects) -> list[Finding]:
+    """Return which effects have a mean that is outside the middle 95 % of its draws."""
+    heavy = [
+        str(name)
+        for by in ("post", "campaign")
+        for name, draws in zip(
+            effects.draws(by)[by].to_numpy(), effects.draws(by).to_numpy().T, strict=True
+        )
+        if of_mean(draws)
+    ]
+    if not heavy:
+        return []
+    text = f"effect of {some(heavy)}: {MEAN_OF_A_FEW}"
+    return [Finding("REVIEW", "Means of the effects", text)]
+
+
+def unseen_findings(posterior: Posterior) -> list[Finding]:
+    """Return which posts' responses the data hardly reach, where posts are not pooled."""
+    if posterior.attrs.get("pooling") != "none":
+        return []
+    seen = np.diag(overlap(posterior))
+    hardly = [
+        f"{post} ({100 * share:.1g} %)"
+        for post, share in zip(posterior.posts["post"], seen, strict=True)
+        if share < LEAST_SEEN
+    ]
+    if not hardly:
+        return []
+    text = (
+        f"of the response of {some(hardly)} less than {100 * LEAST_SEEN:g} % lies on observed "
+        "days: nothing bounds the effect where nothing is pooled; add the days after the post, "
+        'leave it out, or use engine = "exact"'
+    )
+    return [Finding("REVIEW", "Responses observed", text)]
 
 
 def effect_measures(effects: Effects) -> pd.DataFrame:

@@ -59,6 +59,14 @@ POSITIVE_ONLY = (
 """The warning of amplitudes that are positive only. The figures were measured on data simulated
 without any effect: half-normal with known variances (section 2.4 of the method), log-normal in
 ``experiments/positive_amplitudes``."""
+LEAST_DF = 2.01
+"""Of Student t noise of variance one: at 2 all mass is at zero, but for tails without end."""
+NO_STUDENT_T = (
+    "degrees of freedom of the noise at their limit of 2 (median {:.5g}): downloads vary less from "
+    "day to day than counts do by chance (the Poisson part of their variance), which no Student t "
+    'pictures; use baseline.noise = "normal", and check that downloads are counts as they came, '
+    "not smoothed or modelled"
+)
 
 
 @dataclass(frozen=True)
@@ -205,6 +213,10 @@ def _findings(posterior: Posterior) -> list[Finding]:
         out.append(Finding("PASS", "Controls", _inclusion(posterior.draws["inclusion"])))
     if "typical_amplitude" in posterior.attrs:
         out.append(Finding("REVIEW", "Positive amplitudes", POSITIVE_ONLY))
+    if "noise_df" in posterior.draws:
+        df = float(posterior.draws["noise_df"].median())
+        if df < LEAST_DF:
+            out.append(Finding("FAIL", "Student t noise", NO_STUDENT_T.format(df)))
     if "pareto_k" in stats:
         k = float(stats["pareto_k"])
         text = f"tail of the importance weights: k = {k:.2f} (good < {GOOD_K}, bad > {BAD_K})"

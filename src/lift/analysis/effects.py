@@ -14,7 +14,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lift.analysis.acting import ALL, Acting, parts_of, read_acting
-from lift.analysis.counterfactual import interval_tail, lost_downloads
+from lift.analysis.caveats import of_mean, of_window
+from lift.analysis.counterfactual import interval_tail, is_linear, lost_downloads
 from lift.analysis.coupling import Coupling, check_coupling, superposed
 from lift.analysis.diagnostics import mcse_mean
 from lift.analysis.schema import in_schema
@@ -306,7 +307,7 @@ class Effects:
                     "relative_upper": float(relative_upper),
                     "interaction_index": index,
                     "coupling": self.coupling,
-                    "note": self.note(unit),
+                    "note": "; ".join(filter(None, [self.note(unit), of_mean(mine)])),
                 }
             )
         return pd.DataFrame(rows)
@@ -322,20 +323,16 @@ class Effects:
         -------
         str
         """
-        horizon = int(self.posterior.attrs["horizon_days"])
-        seen = unit.window & np.isfinite(self.posterior.downloads.to_numpy())
-        days = self._post_days[unit.members]
-        missing = int(days.max()) + horizon + 1 - len(seen)
         notes = []
         of_posts = [self.post_notes.get(str(post), "") for post in self._ids[unit.members]]
         if unit.by == "post":
             notes += of_posts
         elif all(ONLY_PRIOR in said for said in of_posts):
             notes.append(f"{ONLY_PRIOR}: so is every post of it")
-        if missing > 0:
-            notes.append(f"the data end {missing} day(s) before the horizon")
-        if unobserved := int(unit.window.sum() - seen.sum()):
-            notes.append(f"{unobserved} day(s) not observed")
+        end = int(self._post_days[unit.members].max()) + int(self.posterior.attrs["horizon_days"])
+        multiplies = not is_linear(self.posterior) and self.coupling != "independent"
+        downloads = self.posterior.downloads.to_numpy()
+        notes += of_window(downloads, unit.window, end + 1, multiplies=multiplies)
         return "; ".join(filter(None, notes))
 
     def daily(self, by: str = "post", prob: float = 0.95) -> pd.DataFrame:

@@ -149,6 +149,36 @@ def test_effects_of_days_without_downloads_have_nothing_to_mix() -> None:
     assert {finding.level for finding in every_finding(none)} == {"PASS"}
 
 
+@pytest.mark.parametrize(("excess", "failed"), [(1e-3, True), (0.5, False)])
+def test_student_t_noise_at_its_limit_is_named_as_the_cause(excess: float, failed: bool) -> None:
+    df = 2 + excess * np.random.default_rng(12).uniform(0.5, 1.5, size=N)
+    found = [f for f in findings(made(draws={"noise_df": (None, df)})) if f.level == "FAIL"]
+    assert [f.check for f in found] == ["Student t noise"] * failed
+    assert all("vary less" in f.text and 'noise = "normal"' in f.text for f in found)
+
+
+def test_a_mean_that_a_few_draws_make_is_named() -> None:
+    impulse = np.random.default_rng(13).normal(size=(N, 2))
+    impulse[0, 1] = -300.0
+    effects = Effects(made(impulse=impulse))
+    (found,) = [f for f in every_finding(effects) if f.check == "Means of the effects"]
+    assert (found.level, found.text.split(":")[0]) == ("REVIEW", "effect of p2, campaign")
+    notes = effects.table().set_index("unit")["note"]
+    assert "read the median" in notes["p2"]
+    assert not notes["p1"]
+
+
+def test_responses_that_are_hardly_observed_are_named_where_nothing_is_pooled() -> None:
+    late = {"days": [20, 59], "fractions": [0.5, 0.99999]}
+    checks = [f.check for f in every_finding(Effects(made(**late)))]
+    assert "Responses observed" not in checks
+    effects = Effects(made(**late, attrs={"pooling": "none"}))
+    (found,) = [f for f in every_finding(effects) if f.check == "Responses observed"]
+    assert found.level == "REVIEW"
+    assert "p2 (0.0" in found.text
+    assert "p1" not in found.text
+
+
 def test_independent_draws_pass() -> None:
     assert {finding.level for finding in findings(made())} == {"PASS"}
 

@@ -13,6 +13,7 @@ import xarray as xr
 from small_posteriors import hand_made
 
 from lift.analysis import acting
+from lift.analysis.caveats import NOTHING_OBSERVED
 from lift.analysis.effects import BY, Effects
 from lift.errors import InputError, RunError
 from lift.model.posterior import Posterior
@@ -355,3 +356,21 @@ def test_effects_of_many_draws_do_not_take_an_array_of_them_by_day(
     finally:
         tracemalloc.stop()
     assert peak < 8 * n_draws * n_days
+
+
+@pytest.mark.parametrize(
+    ("attrs", "said"),
+    [({}, True), ({"scale": "linear", "unit": 100.0}, False)],
+    ids=["multiplied", "added"],
+)
+def test_where_nothing_was_observed_nothing_can_have_been_brought(
+    attrs: dict[str, object], said: bool
+) -> None:
+    downloads = np.full(60, 100.0)
+    downloads[30:] = 0.0
+    downloads[35] = np.nan
+    impulse = np.random.default_rng(3).normal(0.5, 0.1, size=(40, 2))
+    table = Effects(hand_made(impulse, [0, 30], downloads, attrs=attrs)).table().set_index("unit")
+    assert NOTHING_OBSERVED not in table.loc["p1", "note"]
+    assert (NOTHING_OBSERVED in table.loc["p2", "note"]) is said
+    assert "1 day(s) not observed" in table.loc["p2", "note"]
