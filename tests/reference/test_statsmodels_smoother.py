@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from small_campaigns import points, rich_campaign
 from statsmodels.tsa.statespace.kalman_smoother import KalmanSmoother
 
+from lift.analysis.prediction_errors import one_step_errors
 from lift.analysis.state_draws import States
 from lift.model.design import Design, build_design
 from lift.model.hyper import natural
@@ -36,8 +37,10 @@ STATES: dict[str, dict[str, Any]] = {
 }
 
 
-def smoothed(design: Design, values: FloatArray, rest: FloatArray) -> dict[str, FloatArray]:
-    """Return the smoothed level, noise that lasts, week and controls by statsmodels.
+def smoothed(
+    design: Design, values: FloatArray, rest: FloatArray
+) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Return smoothed level, noise that lasts, week and controls, and errors, by statsmodels.
 
     State: level, slope, noise, walks of the six weekday contrasts, walks of controls.
     """
@@ -75,12 +78,13 @@ def smoothed(design: Design, values: FloatArray, rest: FloatArray) -> dict[str, 
     start = [design.level_start_sd, slope_start, lasting, *[0.0] * walks]
     model.initialize_known(np.zeros(m), np.diag(np.square(start)))
     model.tolerance = 0.0
-    paths = model.smooth().smoothed_state
+    found = model.smooth()
+    paths = found.smoothed_state
     out = {"level": paths[0], "autoregression": paths[2]}
     out["week"] = (loads[:, 3 : 3 + week] * paths[3 : 3 + week].T).sum(axis=1)
     for k, name in enumerate(states.controls):
         out[f"control {name}"] = loads[:, 3 + week + k] * paths[3 + week + k]
-    return out
+    return out, found.standardized_forecasts_error[0]
 
 
 @pytest.mark.parametrize("baseline", list(STATES.values()), ids=list(STATES))
@@ -92,10 +96,14 @@ def test_the_smoothed_components_are_those_of_statsmodels(baseline: dict[str, An
     rest = design.outcome - columns @ (0.3 * prior_sd * rng.normal(size=len(prior_sd)))
     states = States(design, values)
     found = states.smoothed(rest[None], states.noise_var)
-    wanted = smoothed(design, values[0], rest)
+    wanted, errors = smoothed(design, values[0], rest)
     for (component, control), path in found.items():
         name = f"{component} {control}".strip()
         np.testing.assert_allclose(path[0], wanted[name], atol=1e-6, err_msg=name)
     assert {" ".join(part).strip() for part in found} == {
         name for name, path in wanted.items() if np.abs(path).max() > 0
     }
+    mine = one_step_errors(states, rest)
+    late = np.flatnonzero(design.observed)[design.states.n_states :]
+    assert np.isfinite(mine).sum() == len(late)
+    np.testing.assert_allclose(mine[late], errors[late], atol=1e-6)

@@ -50,6 +50,7 @@ def test_people_read_a_row_for_each_component(home: Path) -> None:
     assert "fitted downloads" in result.stdout
     assert "from 400 of 400 draws" in result.stdout
     assert "mean width of its 95% interval" in result.stdout
+    assert "autocorrelation at 7 days" in result.stdout
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ posts; states that move in time were integrated out and are drawn given these an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lift.analysis.baseline_draws import block_effects
 from lift.analysis.counterfactual import interval_tail, is_linear, log_lift
+from lift.analysis.prediction_errors import one_step_errors
 from lift.analysis.state_draws import States, count_states
 from lift.errors import EngineError, InputError, Problem, RunError
 from lift.model.design import Design
@@ -50,10 +51,15 @@ class Components:
         ``acceptance``: the share of proposals of the states that was taken.
     observed : DataArray, dims (date,), downloads/day
         NaN = not observed.
+    errors : DataArray, dims (date,), or None
+        As :func:`lift.analysis.prediction_errors.one_step_errors`, hyperparameters and
+        coefficients at their posterior means; None of counts, whose errors are not normal.
+        :func:`lift.analysis.prediction_errors.error_checks` says whether the baseline fits.
     """
 
     draws: xr.Dataset
     observed: xr.DataArray
+    errors: xr.DataArray | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -185,16 +191,22 @@ def components(posterior: Posterior, design: Design, draws: int = N_DRAWS) -> Co
     linear = posts + np.sum([*effects.values(), np.zeros((n_draws, n))], axis=0)
     rng = stream(int(posterior.attrs.get("seed", 0)), "components", "states")
     stats: dict[str, object] = {}
+    errors: FloatArray | None = None
     if design.likelihood == "negative_binomial":
         parts, stats["acceptance"] = count_states(states, linear, rng)
     else:
         parts = states.drawn(design.outcome - linear, states.noise_var, rng)
+        mean = States(design, states.values.mean(axis=0, keepdims=True))
+        errors = one_step_errors(mean, design.outcome - linear.mean(axis=0))
     parts["level", ""] = parts["level", ""] + design.center
     for part, effect in effects.items():
         parts[part] = parts[part] + effect if part in parts else effect
     if design.posts.ids:
         parts["posts", ""] = posts
-    return _collected(posterior, design, parts, stats)
+    collected = _collected(posterior, design, parts, stats)
+    if errors is None:
+        return collected
+    return replace(collected, errors=posterior.downloads.copy(data=errors).rename("error"))
 
 
 def thinned(posterior: Posterior, draws: int) -> Posterior:

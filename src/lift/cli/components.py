@@ -44,7 +44,7 @@ def _components(
         print_table(table, (), as_json=as_json, as_csv=as_csv)
     else:
         from lift.output import wording
-        from lift.output.components import rows
+        from lift.output.components import check_rows, rows
 
         printing.plain_table(rows(found.summary(prob)))
         printing.line(
@@ -53,6 +53,18 @@ def _components(
             f"{found.draws.attrs['n_draws']} of {found.draws.attrs['n_stored']} draws. --csv has "
             "every day, on the scale of the model."
         )
+        if found.errors is None:
+            printing.line("Prediction errors of counts are not normal: there is no check of them.")
+        else:
+            from lift.analysis.prediction_errors import error_checks
+
+            printing.line("")
+            printing.plain_table(check_rows(error_checks(found.errors.to_numpy())))
+            printing.line(
+                "Standardised errors of predicting each day from those before it, hyperparameters "
+                "and coefficients at their posterior means. p is that of such a value or one "
+                "further off if the model is right; it is rough, as both have seen these days."
+            )
     if report:
         from lift.output import store
 

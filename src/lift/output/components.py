@@ -59,3 +59,22 @@ def rows(summary: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(shown)
+
+
+def check_rows(checks: pd.DataFrame) -> pd.DataFrame:
+    """Return checks of prediction errors as text.
+
+    Parameters
+    ----------
+    checks : DataFrame
+        As :func:`lift.analysis.prediction_errors.error_checks`.
+
+    Returns
+    -------
+    DataFrame
+        Columns check, value, expected, p.
+    """
+    text = {
+        name: [wording.small(value) for value in checks[name]] for name in ("value", "expected")
+    }
+    return checks.assign(**text, p=[wording.probability(p) for p in checks["p"]])

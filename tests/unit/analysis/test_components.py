@@ -20,6 +20,7 @@ from lift.analysis.components import (
     hyperparameters,
     thinned,
 )
+from lift.analysis.prediction_errors import error_checks
 from lift.analysis.state_draws import States, count_states
 from lift.data.campaign import Campaign
 from lift.errors import EngineError, InputError, RunError
@@ -305,6 +306,63 @@ def test_a_summary_has_the_range_of_every_component() -> None:
         assert row["sd"] == pytest.approx(mine["mean"].std())
         assert row["interval_width"] == pytest.approx((mine["upper"] - mine["lower"]).mean())
     assert len(table) == len(summary) * 240
+
+
+def test_prediction_errors_of_the_right_model_are_standard_normal() -> None:
+    errors = fitted().components().errors
+    assert errors is not None
+    downloads = planted()[0].downloads["downloads"].to_numpy()
+    there = np.isfinite(downloads)
+    there[0] = False
+    np.testing.assert_array_equal(np.isfinite(errors), there)
+    checks = error_checks(errors.to_numpy()).set_index("check")
+    assert (checks["p"] > 0.01).all()
+    assert checks.loc["sd", "value"] == pytest.approx(1.0, abs=0.15)
+
+
+def test_prediction_errors_see_what_the_model_lacks() -> None:
+    """A weekly season in the data, none in the model."""
+    campaign = planted()[0]
+    spec = ModelSpec.model_validate({"baseline": {"week": False}})
+    found = analyse(campaign, spec, draws=800, chains=2, seed=2, workers=1)
+    errors = found.components(100).errors
+    assert errors is not None
+    checks = error_checks(errors.to_numpy()).set_index("check")
+    assert checks.loc["autocorrelation at 7 days", "value"] > 0.3
+    assert checks.loc["autocorrelation at 7 days", "p"] < 1e-4
+    assert checks.loc["Ljung-Box to 14 days", "p"] < 1e-4
+
+
+def test_checks_of_errors_are_those_of_their_laws() -> None:
+    rng = stream(4, "tests", "errors")
+    n = 600
+    white = rng.normal(size=n)
+    white[::50] = np.nan
+    checks = error_checks(white).set_index("check")
+    assert (checks["p"] > 0.01).all()
+    known = white[np.isfinite(white)]
+    assert checks.loc["mean", "value"] == pytest.approx(known.mean())
+    wide = error_checks(1.4 * white).set_index("check")["p"]
+    assert wide["sd"] < 1e-6
+    assert wide["share beyond 1.96"] < 1e-6
+    # a lag is a number of days, not of errors: the days between were not observed
+    gaps = np.full(2 * n, np.nan)
+    gaps[::2] = rng.normal(size=n)
+    assert error_checks(gaps).set_index("check").loc["autocorrelation at 1 day", "value"] == 0.0
+    lasting = np.array(white)
+    lasting[1:] = 0.5 * np.nan_to_num(white[:-1]) + np.sqrt(0.75) * white[1:]
+    p = error_checks(lasting).set_index("check")
+    assert p.loc["autocorrelation at 1 day", "value"] > 0.3
+    assert p.loc["autocorrelation at 1 day", "p"] < 1e-6
+    tails = rng.standard_t(3, size=n) / np.sqrt(3)
+    assert error_checks(tails).set_index("check").loc["Jarque-Bera", "p"] < 1e-6
+    with pytest.raises(InputError, match="30 errors or more, found 29"):
+        error_checks(white[1:30])
+
+
+def test_counts_have_no_normal_errors() -> None:
+    posterior, design, _ = made(FIXED["counts"])
+    assert components(posterior, design).errors is None
 
 
 def test_draws_are_spaced_evenly_and_the_same_every_time() -> None:

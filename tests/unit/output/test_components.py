@@ -17,7 +17,7 @@ from lift.analysis.diagnostics import Finding
 from lift.analysis.effects import Effects
 from lift.model.spec import ModelSpec
 from lift.output import figures, report, store
-from lift.output.components import rows
+from lift.output.components import check_rows, rows
 from lift.output.facts import Facts
 from lift.output.figures.components import SHOWN_DAYS
 
@@ -79,6 +79,20 @@ def test_a_summary_reads_in_percent_of_downloads(curve: pd.DataFrame) -> None:
     assert shown.loc["all posts", "highest"] == "35.0%"
     # 95% of three draws 0.01 apart: 0.019
     assert shown.loc["level", "interval width"] == "1.9%"
+
+
+def test_checks_of_errors_have_their_own_decimals() -> None:
+    checks = pd.DataFrame(
+        {
+            "check": ["autocorrelation at 1 day", "Ljung-Box to 14 days"],
+            "value": [-0.0312, 17.3],
+            "expected": [0.0, 14.0],
+            "p": [0.00001, 0.24],
+        }
+    )
+    shown = check_rows(checks)
+    assert shown["value"].tolist() == ["\N{MINUS SIGN}0.031", "17.300"]
+    assert shown["p"].tolist() == ["<0.001", "0.240"]
 
 
 def test_on_the_linear_scale_everything_is_in_downloads(curve: pd.DataFrame) -> None:
