@@ -86,6 +86,11 @@ def test_people_read_the_basis(run: Path) -> None:
     assert code == 0
     assert "Basis: cohort rates." in out
     assert "extrapolated by its curve" in out
+    assert "Monte Carlo: cohort rates 400 draws, error of P(> 0) up to 0.0" in out
+    assert "MC error" in out
+    code, out, _ = invoke("users", run, "--monthly", "--by", "campaign")
+    assert code == 0
+    assert "Monte Carlo: cohort rates 400 draws." in out
 
 
 def test_a_stated_retention_is_flagged(run: Path, tmp_path: Path) -> None:
@@ -148,6 +153,8 @@ def test_money_of_a_stored_run(run: Path) -> None:
     assert code == 0
     assert "cost nothing" in out
     assert "No mean is given" in out
+    assert "Monte Carlo: downloads 400 draws, error of P(> 0) up to 0.0" in out
+    assert "MC error" in out
 
 
 def test_couplings_of_a_stored_run(run: Path, campaign: Campaign, tmp_path: Path) -> None:

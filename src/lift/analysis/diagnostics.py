@@ -116,6 +116,24 @@ def mcse(
     return float(array_stats.mcse(draws, chain_axis=0, draw_axis=1, method=of, prob=prob))
 
 
+def mcse_share(true: NDArray[np.bool_]) -> float:
+    """Return the Monte Carlo standard error of the share of draws in which something is true.
+
+    Parameters
+    ----------
+    true : ndarray of bool, shape (chain, draw)
+
+    Returns
+    -------
+    float
+        Of a share of 0 or 1, which tells no spread of its own, that of one draw more which is
+        otherwise.
+    """
+    if true.all() or not true.any():
+        return 1.0 / (true.size + 1.0)
+    return mcse_mean(true.astype(np.float64))
+
+
 def summary(posterior: Posterior) -> pd.DataFrame:
     """Return mean, sd and convergence measures of hyperparameters and post amplitudes.
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.analysis.counterfactual import interval_tail
+from lift.analysis.diagnostics import mcse, mcse_share
 from lift.analysis.effects import DOWNLOADS, Effects, Unit
 from lift.analysis.retention import Retention
 from lift.analysis.users import COHORT_SERIES, check_days, outcome_of, unit_users
@@ -119,8 +120,9 @@ def money(
         per_money_upper (incremental downloads or users per unit of money), cost_median,
         cost_lower, cost_upper (money per incremental download or user; infinite where there is no
         finite end), prob_positive, prob_below_target (NaN without a target), views, per_1000_mean,
-        per_1000_lower, per_1000_upper (incremental downloads or users per 1,000 views), prob,
-        coupling, basis, extrapolated, note. NaN where no post of a unit has a cost, or views; the
+        per_1000_lower, per_1000_upper (incremental downloads or users per 1,000 views), n_draws,
+        mcse_cost_median, mcse_per_1000_mean, mcse_prob (Monte Carlo errors of cost_median,
+        per_1000_mean and prob_positive), prob, coupling, basis, extrapolated, note. NaN where no post of a unit has a cost, or views; the
         note says so.
 
     Raises
@@ -142,6 +144,7 @@ def money(
     outcomes += [
         _users(effects, retention, fits or {}, day) for day in days if _has(day, retention, fits)
     ]
+    n_chains = effects.posterior.draws.sizes["chain"]
     rows = []
     for unit in effects.units(by):
         for outcome in outcomes:
@@ -159,6 +162,7 @@ def money(
             whole = _part(effects, unit, np.ones(len(posts)), outcome, "outcome", [])
             if paid is None and whole is not None:
                 row["prob_positive"] = float((outcome.draws(whole) > 0).mean())
+            row |= _errors(row, outcome, paid or whole, seen, n_chains)
             row |= {"prob": prob, "coupling": outcome.coupling, "basis": outcome.basis}
             row |= {"extrapolated": outcome.extrapolated}
             rows.append(row | {"note": "; ".join(dict.fromkeys(filter(None, notes)))})
@@ -292,6 +296,32 @@ def _costs(
     if target is not None:
         row["prob_below_target"] = float((draws * target > cost).mean())
     return row
+
+
+def _errors(
+    row: Mapping[str, object],
+    outcome: _Outcome,
+    counted: Unit | None,
+    seen: Unit | None,
+    n_chains: int,
+) -> dict[str, object]:
+    """Return the number of draws and the Monte Carlo errors of one row.
+
+    The error of a median cost is that of the median effect, times the slope of the cost there.
+    """
+    names = ["n_draws", "mcse_cost_median", "mcse_per_1000_mean", "mcse_prob"]
+    errors: dict[str, object] = dict.fromkeys(names, np.nan)
+    median, views = (float(str(row[name])) for name in ("cost_median", "views"))
+    if counted is not None:
+        draws = outcome.draws(counted).reshape(n_chains, -1)
+        errors |= {"n_draws": draws.size, "mcse_prob": mcse_share(draws > 0)}
+        if np.isfinite(median):
+            error = mcse(draws, "quantile", 0.5)
+            errors["mcse_cost_median"] = median * error / float(np.median(draws))
+    if seen is not None and np.isfinite(views):
+        error = mcse(outcome.draws(seen).reshape(n_chains, -1), "mean")
+        errors["mcse_per_1000_mean"] = error * PER_VIEWS / views
+    return errors
 
 
 def _per_views(

@@ -40,8 +40,9 @@ def monthly_active_users(
     -------
     DataFrame
         Columns by, unit, outcome, date, mean, median, sd, lower, upper (people), prob,
-        prob_positive, coupling, basis, extrapolated (an install is older than the last observed
-        day of retention), note; one row per unit and day of the data from the unit's first post on.
+        prob_positive, n_draws, coupling, basis, extrapolated (an install is older than the last
+        observed day of retention), note; one row per unit and day of the data from the unit's
+        first post on.
 
     Raises
     ------
@@ -77,6 +78,7 @@ def monthly_active_users(
                     "upper": upper,
                     "prob": prob,
                     "prob_positive": (active > 0).mean(axis=0),
+                    "n_draws": len(active),
                     "coupling": effects.coupling,
                     "basis": retention.basis,
                     "extrapolated": beyond,

@@ -128,6 +128,7 @@ def long_table(effects: Effects, found: Outcomes, prob: float = 0.95) -> pd.Data
                 "per_1000_mean": "mean",
                 "per_1000_lower": "lower",
                 "per_1000_upper": "upper",
+                "mcse_per_1000_mean": "mcse_mean",
             }
         )
         views = views[views["mean"].notna()]

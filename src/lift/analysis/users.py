@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lift.analysis.counterfactual import interval_tail
-from lift.analysis.diagnostics import mcse_mean
+from lift.analysis.diagnostics import mcse_mean, mcse_share
 from lift.analysis.effects import Effects, Unit
 from lift.analysis.retention import Retention
 from lift.errors import InputError, Problem
@@ -72,9 +72,9 @@ class Users:
         -------
         DataFrame
             Columns by, unit, outcome ("users active on day N"), day, mean, median, sd, lower,
-            upper (people), prob, prob_positive, mcse_mean, per_quality (change of the mean per
-            unit of the quality ratio; NaN where none is assumed), coupling, basis, extrapolated,
-            note.
+            upper (people), prob, prob_positive, n_draws, mcse_mean, mcse_prob (Monte Carlo
+            errors of mean and prob_positive), per_quality (change of the mean per unit of the
+            quality ratio; NaN where none is assumed), coupling, basis, extrapolated, note.
 
         Raises
         ------
@@ -101,7 +101,9 @@ class Users:
                         "upper": upper,
                         "prob": prob,
                         "prob_positive": (mine > 0).mean() if known else np.nan,
+                        "n_draws": mine.size,
                         "mcse_mean": mcse_mean(mine) if known else np.nan,
+                        "mcse_prob": mcse_share(mine > 0) if known else np.nan,
                         "per_quality": self.per_quality.to_numpy()[i, k],
                         "coupling": self.couplings[k],
                         "basis": self.bases[k],

@@ -20,12 +20,23 @@ if TYPE_CHECKING:
     from lift.model.assumption import RetentionAssumption
     from lift.pipeline import Analysis
 
-USER_COLUMNS = ("unit", "day", "mean", "lower", "upper", "prob_positive", "basis", "note")
+USER_COLUMNS = (
+    "unit",
+    "day",
+    "mean",
+    "lower",
+    "upper",
+    "prob_positive",
+    "mcse_mean",
+    "basis",
+    "note",
+)
 MONEY_COLUMNS = (
     "unit",
     "outcome",
     "cost",
     "cost_median",
+    "mcse_cost_median",
     "cost_lower",
     "cost_upper",
     "prob_positive",
@@ -50,7 +61,7 @@ DISPLACEMENT_COLUMNS = (
     "note",
 )
 MONTHLY_COLUMNS = ("unit", "date", "mean", "lower", "upper", "extrapolated")
-ASSUMED_COLUMNS = (*USER_COLUMNS[:6], "per_quality", *USER_COLUMNS[6:])
+ASSUMED_COLUMNS = (*USER_COLUMNS[:7], "per_quality", *USER_COLUMNS[7:])
 
 Days = Annotated[
     str, typer.Option(metavar="N,N,...", help="Days after the install on which users count.")
@@ -149,7 +160,7 @@ def _money(
     analysis = coupled_run(run, coupling, campaign)
     given = stated(analysis, retention, cohorts, rate, activation, quality_sd)
     table = analysis.money(by, day_list(days), prob, target=target, retention=given)
-    columns = MONEY_COLUMNS if target is None else (*MONEY_COLUMNS[:8], *TARGET_COLUMNS)
+    columns = MONEY_COLUMNS if target is None else (*MONEY_COLUMNS[:9], *TARGET_COLUMNS)
     if as_json or as_csv:
         print_table(table, columns, as_json=as_json, as_csv=as_csv)
         return
@@ -301,12 +312,15 @@ def short_basis(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def say_basis(table: pd.DataFrame) -> None:
-    """Print what the numbers of a table rest on, each once.
+    """Print how many draws the numbers of a table rest on, and what else, each once.
 
     Parameters
     ----------
     table : DataFrame
     """
+    from lift.output import wording
+
+    printing.line(wording.monte_carlo_of_chances(table))
     for basis in dict.fromkeys(table["basis"]):
         printing.line(f"Basis: {basis}.")
     if bool(table["extrapolated"].any()):

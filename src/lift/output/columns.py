@@ -26,6 +26,7 @@ HEADINGS = {
     "tipping": "tipping share",
     "displaced_mean": "displaced share",
     "mcse_mean": "MC error",
+    "mcse_cost_median": "MC error",
     "per_1000_mean": "per 1,000 views",
     "per_1000": "per 1,000 views",
     "z_mean": "z of the mean",
@@ -124,6 +125,8 @@ def _numbers(table: pd.DataFrame, name: str) -> list[str]:
     values: Sequence[float] = table[name].tolist()
     if name.startswith("prob_"):
         return [wording.probability(value) for value in values]
+    if name.startswith("mcse_"):
+        return [wording.monte_carlo(value) for value in values]
     if name in SHARES:
         return [wording.percent(value) for value in values]
     if table[name].dtype.kind in "iu":

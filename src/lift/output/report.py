@@ -96,6 +96,11 @@ def render(facts: Facts, svgs: Mapping[str, str] | None = None) -> str:
         n_panels=len(facts.windows),
         users=users_rows(facts),
         bases=bases(facts),
+        draws_of={
+            name: wording.monte_carlo_of_chances(table)
+            for name, table in (("users", facts.outcomes.users), ("money", facts.outcomes.money))
+            if table is not None
+        },
         money=money_rows(facts),
         pull_forward=pull_forward_rows(facts),
         coupling=str(campaign["coupling"]),

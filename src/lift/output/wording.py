@@ -123,6 +123,28 @@ def monte_carlo(value: float) -> str:
     return f"{value:,.{decimals}f}" if decimals else count(value)
 
 
+def monte_carlo_of_chances(table: pd.DataFrame) -> str:
+    """Return how many draws the rows of a table rest on, and what that makes of P(> 0).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns basis, n_draws (NaN where a row has none), and mcse_prob if known.
+
+    Returns
+    -------
+    str
+        A sentence, with the largest error of every basis and number of draws.
+    """
+    parts = []
+    for (basis, n_draws), rows in table.groupby(["basis", "n_draws"], sort=False):
+        part = f"{str(basis).partition(':')[0]} {count(float(n_draws))} draws"
+        if "mcse_prob" in rows:
+            part += f", error of P(> 0) up to {monte_carlo(float(rows['mcse_prob'].max()))}"
+        parts.append(part)
+    return f"Monte Carlo: {'; '.join(parts)}."
+
+
 def level(prob: float) -> str:
     """Return the probability of an interval as a percentage without idle zeros: ``95%``."""
     return f"{100 * prob:.6g}%"

@@ -6,7 +6,7 @@ from small_posteriors import hand_made
 
 from lift.analysis import diagnostics
 from lift.analysis.convergence import every_finding
-from lift.analysis.diagnostics import findings, mcse_mean, measures, summary
+from lift.analysis.diagnostics import findings, mcse_mean, mcse_share, measures, summary
 from lift.analysis.effects import Effects
 from lift.model.posterior import Posterior
 
@@ -277,3 +277,11 @@ def test_inclusion_probabilities_are_told_the_most_probable_first() -> None:
     assert found.level == "PASS"
     assert ": c3 1.00, c7 0.25, c0 0.00" in found.text
     assert found.text.endswith(", 2 others at most 0.00")
+
+
+def test_the_monte_carlo_error_of_a_share() -> None:
+    """That of independent draws; where all agree, that of one more which would not."""
+    true = np.random.default_rng(6).uniform(size=(4, 1000)) < 0.2
+    assert mcse_share(true) == pytest.approx(np.sqrt(0.2 * 0.8 / 4000), rel=0.15)
+    assert mcse_share(np.zeros((2, 50), dtype=bool)) == 1 / 101
+    assert mcse_share(np.ones((2, 50), dtype=bool)) == 1 / 101

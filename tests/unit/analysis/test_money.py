@@ -112,6 +112,27 @@ def test_costs_and_views_that_are_known_count_with_their_posts() -> None:
     assert 0.2 < bob["prob_positive"] < 0.8
 
 
+def test_monte_carlo_errors_of_costs_and_views() -> None:
+    """Against medians and means of the first and the second half of independent draws."""
+    effects = Effects(posterior())
+    row = money(effects).iloc[0]
+    draws = effects.draws("post").to_numpy()[..., 0]
+    n = draws.size
+    assert row["n_draws"] == n
+    assert row["mcse_per_1000_mean"] == pytest.approx(draws.std() / np.sqrt(n) / 10, rel=0.15)
+    # the sd of the median of n normal numbers is 1.2533 of that of their mean
+    relative = 1.2533 * draws.std() / np.sqrt(n) / np.median(draws)
+    assert row["mcse_cost_median"] / row["cost_median"] == pytest.approx(relative, rel=0.3)
+    assert row["mcse_prob"] == 1 / (n + 1)
+    nil = money(Effects(posterior(mean=(-0.7, 0.0, 0.5)))).iloc[0]
+    assert np.isinf(nil["cost_median"])
+    assert np.isnan(nil["mcse_cost_median"])
+    free = money(Effects(posterior(costs=(np.nan, 1.0, 1.0)))).iloc[0]
+    assert free["n_draws"] == n
+    assert free["mcse_prob"] == row["mcse_prob"]
+    assert np.isnan(free["mcse_cost_median"])
+
+
 def test_where_no_cost_is_known_the_chance_of_an_effect_still_is() -> None:
     effects = Effects(posterior(costs=(np.nan, np.nan, np.nan)))
     table = money(effects)

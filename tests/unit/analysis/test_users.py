@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from small_posteriors import hand_made
 
+from lift.analysis.diagnostics import mcse_share
 from lift.analysis.effects import Effects
 from lift.analysis.monthly import LOWER_BOUND, MONTH_DAYS, monthly_active_users
 from lift.analysis.retention import Retention, assumed_retention, retention_of
@@ -104,6 +105,11 @@ def test_every_row_says_what_it_rests_on() -> None:
     assert "day 60 from the retention curve, observed on day 7" in notes["p2", 60]
     row = table.iloc[0]
     draws = incremental_users(effects, known(made), "post", (7,)).draws.sel(unit="p1", day=7)
+    assert (table["n_draws"] == draws.size).all()
+    chance = float((draws > 0).mean())
+    assert row["mcse_prob"] == pytest.approx(mcse_share(draws.to_numpy() > 0))
+    assert 0.0 < row["mcse_prob"] < 0.5
+    assert row["prob_positive"] == chance
     assert row["mean"] == pytest.approx(float(draws.mean()))
     assert row["lower"] == pytest.approx(float(draws.quantile(0.05)))
     assert row["upper"] == pytest.approx(float(draws.quantile(0.95)))

@@ -261,8 +261,11 @@ def whole(hand_made: Facts, beside: Outcomes) -> Page:
 def test_users_say_what_they_rest_on(whole: Page) -> None:
     assert "rest on: assumption-driven: activation 0.8, retention D30 0.07." in whole.text
     assert (
-        "campaign campaign 30 14,000 9,000 to 21,000 >0.999 13,500 assumption-driven" in whole.text
+        "campaign campaign 30 14,000 9,000 to 21,000 >0.999 151 13,500 assumption-driven"
+        in whole.text
     )
+    drawn = "Monte Carlo: assumption-driven 400 draws, error of P(> 0) up to 0.021."
+    assert drawn in whole.text
     assert "assumption-driven, extrapolated" in whole.text
     assert "p04, day 30: only prior: no day observed" in whole.text
     assert "Incremental monthly active users" not in whole.text  # words of a figure
@@ -270,10 +273,12 @@ def test_users_say_what_they_rest_on(whole: Page) -> None:
 
 
 def test_money_is_unbounded_where_the_effect_may_be_nil(whole: Page) -> None:
-    assert "p04 post downloads 500 0.81 0.2 to unbounded 0.871" in whole.text
+    assert "p04 post downloads 500 0.81 0.012 0.2 to unbounded 0.871" in whole.text
     assert (
-        "campaign campaign downloads 90,000 0.362 0.3 to 0.45 >0.999 9,000,000 27.6" in whole.text
+        "campaign campaign downloads 90,000 0.362 0.0010 0.3 to 0.45 >0.999 9,000,000 27.6"
+        in whole.text
     )
+    assert "Monte Carlo: downloads 4,000 draws, error of P(> 0) up to 0.0053." in whole.text
     # The campaign comes first, whatever the order of the table.
     assert whole.text.index("campaign downloads 90,000") < whole.text.index("post downloads 500")
 
