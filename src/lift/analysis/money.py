@@ -122,8 +122,8 @@ def money(
         finite end), prob_positive, prob_below_target (NaN without a target), views, per_1000_mean,
         per_1000_lower, per_1000_upper (incremental downloads or users per 1,000 views), n_draws,
         mcse_cost_median, mcse_per_1000_mean, mcse_prob (Monte Carlo errors of cost_median,
-        per_1000_mean and prob_positive), prob, coupling, basis, extrapolated, note. NaN where no post of a unit has a cost, or views; the
-        note says so.
+        per_1000_mean and prob_positive), prob, coupling, basis, extrapolated, note. NaN where no
+        post of a unit has a cost, or views; the note says so.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -199,9 +200,20 @@ def _validate(
 def _fit(
     campaign: CampaignPath,
     out: Annotated[Path, typer.Option(metavar="RUN", help="Run directory to make.")],
-    seed: Seed = 1,
-    draws: Draws = 4000,
-    engine: Annotated[str, typer.Option(help="How to compute.")] = "auto",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Root seed; 1, or what is frozen, by default."),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Posterior draws, a multiple of 4; 4000, or what is frozen, by default."
+        ),
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="How to compute; auto, or what is frozen, by default."),
+    ] = None,
     spec: Spec = None,
     market: Market = None,
     workers: Workers = None,
@@ -213,10 +225,14 @@ def _fit(
     from lift.output import store
 
     store.check_target(out, overwrite=overwrite)
+    planned: Mapping[str, Any] = {}
     if preregistered is not None:
         from lift.replication.preregistration import read_frozen
 
-        read_frozen(preregistered)
+        planned = read_frozen(preregistered)["computation"]
+    seed = planned.get("seed", 1) if seed is None else seed
+    draws = planned.get("draws", 4000) if draws is None else draws
+    engine = planned.get("engine", "auto") if engine is None else engine
     read, model = read_inputs(campaign, spec, market)
     chosen = _one_market(read, market)
     for notice in chosen.notices:

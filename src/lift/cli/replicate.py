@@ -246,6 +246,8 @@ def _preregister(
     )
     printing.line(f"frozen: {file}")
     printing.line(f"sha256: {seal}")
+    if seen := frozen.seen_posts(frozen.read_frozen(file)):
+        printing.note(seen)
     if commit:
         printing.line(f"commit: {frozen.commit_file(file)}")
     printing.line(f"then: lift fit {campaign} --out RUN --preregistered {file}")

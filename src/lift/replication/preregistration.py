@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,6 +140,30 @@ def freeze(
     return seal
 
 
+def seen_posts(frozen: Mapping[str, Any]) -> str:
+    """Return which posts' outcomes the data already held when an analysis was frozen.
+
+    Parameters
+    ----------
+    frozen : mapping
+        As :func:`read_frozen` returns it.
+
+    Returns
+    -------
+    str
+        A sentence; "" where there is none.
+    """
+    posts = frozen["posts"]
+    seen = [str(post["post_id"]) for post in posts if post["seen"]]
+    if not seen:
+        return ""
+    return (
+        f"outcomes of {len(seen)} of {len(posts)} posts were in the data already (seen = true in "
+        f"the file), of the first post {seen[0]}: of these it is no analysis frozen before its "
+        "outcomes; readers of the run are told so"
+    )
+
+
 def read_frozen(file: str | Path) -> dict[str, Any]:
     """Return what is frozen in a file.
 
@@ -209,9 +233,11 @@ def _check(plan: Plan, rule: Decision, primary: Sequence[str]) -> None:
     if not 0.0 < rule.prob < 1.0:
         what = f"the probability must lie between 0 and 1, found {rule.prob:g}"
         problems.append(Problem("decision", what))
-    if rule.by in BY and rule.by != "campaign":
-        column = "post_id" if rule.by == "post" else rule.by
-        known = sorted(set(plan.posts[column].dropna().astype(str)))
+    if rule.by in BY:
+        known = ["campaign"]
+        if rule.by != "campaign":
+            column = "post_id" if rule.by == "post" else rule.by
+            known = sorted(set(plan.posts[column].dropna().astype(str)))
         if rule.unit not in known:
             what = f"its {rule.by} must be one of {', '.join(known) or 'none'}, found {rule.unit!r}"
             problems.append(Problem("decision", what))

@@ -190,6 +190,27 @@ def test_faults_are_told_together(planned: Path, tmp_path: Path) -> None:
     assert {problem.where for problem in caught.value.problems} == {"downloads", "posts"}
 
 
+@pytest.mark.parametrize("by", ["campaign", "post"])
+def test_a_rule_is_of_a_unit_that_there_is(planned: Path, tmp_path: Path, by: str) -> None:
+    file = tmp_path / "rule.toml"
+    code, _, err = invoke("preregister", planned, "--out", file, "--by", by, "--unit", "nosuch")
+    assert code == 2
+    assert f"its {by} must be one of" in err
+    assert "found 'nosuch'" in err
+    assert not file.exists()
+
+
+def test_what_was_seen_already_is_told_at_once(
+    whole: Campaign, planned: Path, tmp_path: Path
+) -> None:
+    done = write_campaign(whole, tmp_path / "done")
+    code, _, err = invoke("preregister", done, "--out", tmp_path / "late.toml")
+    assert code == 0
+    assert "outcomes of 2 of 2 posts were in the data already" in " ".join(err.split())
+    code, _, err = invoke("preregister", planned, "--out", tmp_path / "before.toml")
+    assert (code, err) == (0, "")
+
+
 def test_from_the_command_line_to_the_report(
     whole: Campaign, planned: Path, tmp_path: Path
 ) -> None:
@@ -197,25 +218,30 @@ def test_from_the_command_line_to_the_report(
     for key, value in (("user.email", "a@b.c"), ("user.name", "a")):
         subprocess.run(["git", "-C", str(planned), "config", key, value], check=True)
     (planned / "model.toml").write_text("horizon_days = 14\n")
-    code, out, err = invoke("preregister", planned, "--draws", DRAWS, "--commit")
+    code, out, err = invoke("preregister", planned, "--draws", DRAWS, "--seed", 7, "--commit")
     assert code == 0, err
     file = planned / "preregistration.toml"
     commit = out.partition("commit: ")[2].split()[0]
     done = write_campaign(whole, tmp_path / "done")
     (done / "model.toml").write_text("horizon_days = 14\n")
-    words = ("fit", done, "--draws", DRAWS, "--preregistered", file, "--out")
+    # seed, draws and engine are those that were frozen, as the command that it suggests has none
+    words = ("fit", done, "--preregistered", file, "--out")
     code, _, err = invoke(*words, tmp_path / "run")
     assert code == 0
+    manifest = load(tmp_path / "run").manifest
+    assert (manifest["seed"], manifest["draws"]) == (7, DRAWS)
+    assert f"--seed 7 --draws {DRAWS} --engine exact" in manifest["command"]
     assert "no departures" in err
     page = (tmp_path / "run" / "report.html").read_text()
     assert "There is no departure from it." in page
     assert load(tmp_path / "run").manifest["preregistration"]["committed"]["commit"] == commit
     (done / "model.toml").write_text("horizon_days = 7\n")
-    code, _, err = invoke(*words, tmp_path / "short")
+    code, _, err = invoke(*words, tmp_path / "short", "--seed", 8)
     assert code == 0
+    assert "departure: seed: 7 frozen, 8 done" in err
     assert "departure: specification: horizon_days: 14 frozen, 7 done" in err
     page = (tmp_path / "short" / "report.html").read_text()
-    assert "1 departure from what was frozen." in page
+    assert "2 departures from what was frozen." in page
     assert "specification: horizon_days" in page
     code, _, err = invoke("preregister", planned, "--draws", DRAWS)
     assert (code, "stays" in err) == (2, True)
