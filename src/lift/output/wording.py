@@ -137,8 +137,8 @@ def monte_carlo_of_chances(table: pd.DataFrame) -> str:
         A sentence, with the largest error of every basis and number of draws.
     """
     parts = []
-    for (basis, n_draws), rows in table.groupby(["basis", "n_draws"], sort=False):
-        part = f"{str(basis).partition(':')[0]} {count(float(n_draws))} draws"
+    for (basis, _), rows in table.groupby(["basis", "n_draws"], sort=False):
+        part = f"{str(basis).partition(':')[0]} {count(float(rows['n_draws'].iloc[0]))} draws"
         if "mcse_prob" in rows:
             part += f", error of P(> 0) up to {monte_carlo(float(rows['mcse_prob'].max()))}"
         parts.append(part)
