@@ -15,6 +15,10 @@ MONTHLY = "monthly active users"
 LOWER_BOUND = "a lower bound for installs older than 30 days"
 
 
+MATERIAL = 0.1
+"""Share of a day's users, by the curve beyond the observed retention, that is said."""
+
+
 def monthly_active_users(
     effects: Effects, retention: Retention, by: str = "campaign", prob: float = 0.95
 ) -> pd.DataFrame:
@@ -40,9 +44,9 @@ def monthly_active_users(
     -------
     DataFrame
         Columns by, unit, outcome, date, mean, median, sd, lower, upper (people), prob,
-        prob_positive, n_draws, coupling, basis, extrapolated (an install is older than the last
-        observed day of retention), note; one row per unit and day of the data from the unit's
-        first post on.
+        prob_positive, n_draws, coupling, basis, extrapolated (at least :data:`MATERIAL` of the
+        users are of installs older than the last observed day of retention), note (what share
+        they are); one row per unit and day of the data from the unit's first post on.
 
     Raises
     ------
@@ -53,17 +57,24 @@ def monthly_active_users(
     dates = effects.posterior.dates
     ages = np.maximum(np.arange(len(dates)) - (MONTH_DAYS - 1), 0)
     alive = retention.alive(ages)
+    last_seen = max(retention.shares)
     parts = []
     for unit in effects.units(by):
         positions, downloads = effects.daily_draws(unit)
         installs = downloads[retention.chosen] * columns_of(retention.installs, positions)
         active = np.zeros((len(alive), len(dates)))
+        # of the expected users of each day: all, and those by the curve beyond what was observed
+        size, far = np.zeros(len(dates)), np.zeros(len(dates))
         for column, day in enumerate(positions):
-            active[:, day:] += installs[:, column, None] * alive[:, : len(dates) - day]
+            left = installs[:, column, None] * alive[:, : len(dates) - day]
+            active[:, day:] += left
+            expected = np.abs(left.mean(axis=0))
+            size[day:] += expected
+            far[day:] += np.where(ages[: len(dates) - day] > last_seen, expected, 0.0)
         first = int(np.flatnonzero(unit.window)[0])
         active = active[:, first:]
         lower, median, upper = np.quantile(active, [tail, 0.5, 1 - tail], axis=0)
-        beyond = ages[: len(dates) - first] > max(retention.shares)
+        beyond = (far / np.where(size > 0, size, 1.0))[first:]
         parts.append(
             pd.DataFrame(
                 {
@@ -81,12 +92,21 @@ def monthly_active_users(
                     "n_draws": len(active),
                     "coupling": effects.coupling,
                     "basis": retention.basis,
-                    "extrapolated": beyond,
+                    "extrapolated": beyond >= MATERIAL,
                     "note": [
                         "; ".join(
-                            filter(None, [effects.note(unit), LOWER_BOUND if age > 0 else ""])
+                            filter(
+                                None,
+                                [
+                                    effects.note(unit),
+                                    LOWER_BOUND if age > 0 else "",
+                                    f"{share:.0%} of them by the curve beyond day {last_seen}"
+                                    if share >= MATERIAL
+                                    else "",
+                                ],
+                            )
                         )
-                        for age in ages[: len(dates) - first]
+                        for age, share in zip(ages, beyond, strict=False)
                     ],
                 }
             )

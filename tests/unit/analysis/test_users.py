@@ -12,7 +12,7 @@ from small_posteriors import hand_made
 
 from lift.analysis.diagnostics import mcse_share
 from lift.analysis.effects import Effects
-from lift.analysis.monthly import LOWER_BOUND, MONTH_DAYS, monthly_active_users
+from lift.analysis.monthly import LOWER_BOUND, MATERIAL, MONTH_DAYS, monthly_active_users
 from lift.analysis.retention import Retention, assumed_retention, retention_of
 from lift.analysis.survival import Curve
 from lift.analysis.users import estimate_users, incremental_users, series_users
@@ -205,8 +205,19 @@ def test_monthly_active_users_are_the_installs_of_a_month_and_who_is_left_of_the
         assert table["mean"].iloc[row] == pytest.approx(expected.mean())
         assert table["upper"].iloc[row] == pytest.approx(np.quantile(expected, 0.975))
     assert (table["basis"] == "cohort rates").all()
-    # Day 7 is the last observed: an install 37 days old is beyond it.
-    assert table["extrapolated"].tolist() == [row > 36 for row in range(70)]
+    # Day 7 is the last observed: an install 37 days old is beyond it, but the first few are no
+    # material part of all.
+    share = np.zeros(70)
+    for row in range(70):
+        ages = 20 + row - days - (MONTH_DAYS - 1)
+        left = retention.curve.at(np.maximum(ages, 0.0))
+        left[:, ages <= 0] = 1.0
+        users = np.abs((installs * left).mean(axis=0)) * (days <= 20 + row)
+        share[row] = users[ages > 7].sum() / users.sum()
+    assert share[36] == 0.0
+    assert 0.0 < share[37] < MATERIAL < share[69]
+    assert table["extrapolated"].tolist() == (share >= MATERIAL).tolist()
+    assert table["note"].iloc[69].endswith(f"{share[69]:.0%} of them by the curve beyond day 7")
     assert [LOWER_BOUND in note for note in table["note"]] == [row >= 30 for row in range(70)]
 
 

@@ -20,7 +20,7 @@ def monthly_users(table: pd.DataFrame) -> Figure:
     Returns
     -------
     Figure
-        Mean and interval; the mean is broken where retention is extrapolated.
+        Mean and interval; the mean is broken where a material part of it is extrapolated.
     """
     with drawing():
         figure = Figure(figsize=(WIDTH_INCHES, 2.6), layout="constrained")
@@ -39,7 +39,7 @@ def monthly_users(table: pd.DataFrame) -> Figure:
         beyond = table["extrapolated"].to_numpy(dtype=bool)
         for mask, style, label in (
             (~beyond, "-", "by observed retention"),
-            (beyond, (0, (3, 2)), "extrapolated"),
+            (beyond, (0, (3, 2)), "extrapolated in part"),
         ):
             if mask.any():
                 axes.plot(
