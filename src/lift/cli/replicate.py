@@ -69,6 +69,7 @@ def _verify(
         return
     from lift.replication.bundle import is_bundle, opened
 
+    simulated = False
     asked: dict[str, Any] = {"spec": spec, "seed": seed, "workers": workers}
     if not is_bundle(result):
         found = _again(result, result, campaign, asked)
@@ -78,14 +79,15 @@ def _verify(
                 found = _again(result, inside.private_run, campaign, asked)
             else:
                 found = _again(result, inside.run, campaign or inside.inputs, asked)
-                if inside.simulated:
+                simulated = inside.simulated
+                if simulated:
                     printing.note(
                         "the data of this run are private: what is run again is a SIMULATED "
                         "stand-in of the same shape; who has the data gives --campaign"
                     )
             if campaign is None:
                 found = replace(found, campaign=f"the inputs in {result}")
-    _print_run(found, as_json=as_json)
+    _print_run(found, simulated=simulated, as_json=as_json)
     if not found.passed:
         raise typer.Exit(FINDING)
 
@@ -119,14 +121,18 @@ def _bundle(
         printing.line("The data are not in it; a simulated stand-in of the same shape is.")
 
 
-def _print_run(found: Verification, *, as_json: bool) -> None:
+def _print_run(found: Verification, *, simulated: bool, as_json: bool) -> None:
+    verdict = found.verdict()
+    if simulated:
+        verdict += "; checked was a SIMULATED stand-in, not the private data"
     if as_json:
         printing.json_text(
             {
                 "run": found.run,
                 "campaign": found.campaign,
                 "passed": found.passed,
-                "verdict": found.verdict(),
+                "verdict": verdict,
+                "simulated": simulated,
                 "asked": found.asked,
                 "changes": [vars(change) for change in found.changes],
                 "numbers": printing.records(found.numbers),
@@ -146,7 +152,7 @@ def _print_run(found: Verification, *, as_json: bool) -> None:
     if not found.changes:
         same = "inputs, prior" if found.asked else "inputs, prior, seed"
         printing.line(f"{same}, code, versions and platform are those of the run")
-    printing.line(found.verdict())
+    printing.line(verdict)
 
 
 def _by_unit(found: Verification) -> pd.DataFrame:

@@ -120,13 +120,18 @@ def test_a_private_archive_is_verified_on_its_stand_in(home: Path) -> None:
     code, out, err = invoke("verify", home / "private.zip")
     assert code == 0
     assert "SIMULATED stand-in" in err
-    assert out.splitlines()[-1].startswith("confirmed: ")
+    told = " ".join(out.split()).rpartition("confirmed: ")[2]
+    assert told.endswith("checked was a SIMULATED stand-in, not the private data")
+    found = json.loads(invoke("verify", home / "private.zip", "--json")[1])
+    assert found["simulated"] is True
+    assert found["verdict"].endswith("not the private data")
 
 
 def test_who_has_the_data_verifies_the_private_run(home: Path, tmp_path: Path) -> None:
     file = home / "private.zip"
     code, out, _ = invoke("verify", file, "--campaign", home / "data")
     assert code == 0
+    assert "SIMULATED" not in out
     assert out.splitlines()[-1].startswith("confirmed: ")
     assert "identical bytes: posterior.nc" in out
     other = write_campaign(small(seed=2), tmp_path / "other")
