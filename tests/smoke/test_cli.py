@@ -307,6 +307,7 @@ def test_draws_that_must_not_be_believed_exit_1(
     result = run("fit", campaign, "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert "R-hat 1.4" in result.stderr
+    assert "nothing was written to" in result.stderr
     assert not (tmp_path / "run").exists()
 
 

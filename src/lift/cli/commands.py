@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -240,7 +241,7 @@ def _fit(
     from lift import pipeline
     from lift.analysis.diagnostics import CHOICES
 
-    with printing.progress(f"fitting {chosen.name}") as progress:
+    with _refusal_of(out), printing.progress(f"fitting {chosen.name}") as progress:
         analysis = pipeline.analyse(
             chosen,
             model,
@@ -333,6 +334,15 @@ def load_run(run: Path) -> Analysis:
     from lift import pipeline
 
     return pipeline.load(run)
+
+
+@contextmanager
+def _refusal_of(out: Path) -> Iterator[None]:
+    """Say of a fit that its own checks refused that there is no run of it."""
+    try:
+        yield
+    except DiagnosticsError as error:
+        raise DiagnosticsError(f"{error}; nothing was written to {out}") from None
 
 
 def _one_market(campaign: Campaign, market: str | None) -> Campaign:
