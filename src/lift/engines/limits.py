@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lift.errors import EngineError
 from lift.model.design import Design
+from lift.model.markets import MarketsDesign
 
 INSTEAD = ("exact", "gibbs", "pymc")
 """Engines that a refusal may name, the one to be preferred first."""
@@ -112,3 +115,63 @@ def require(engine: str, design: Design) -> None:
         else "no engine does all of this at once: leave out a part"
     )
     raise EngineError(f"the engine {engine!r} does not do {', '.join(found)}; {advice}")
+
+
+def beyond_together(engine: str, markets: MarketsDesign) -> list[str]:
+    """Return what a model of several markets asks for that an engine does not do.
+
+    Parameters
+    ----------
+    engine : "exact" or "pymc"
+    markets : MarketsDesign
+
+    Returns
+    -------
+    list of str
+        As of :func:`beyond`.
+    """
+    found: dict[str, None] = {}
+    for design in markets.designs:
+        found |= dict.fromkeys([*mixtures(design), *shapes(design)])
+        if engine == "pymc":
+            found |= dict.fromkeys([*_counts(design), *_states(design)])
+            found |= {'kernel = "free"': None} if design.kernel == "free" else {}
+    if engine == "exact" and markets.loading_sd is not None:
+        found["markets.free_loadings = true"] = None
+    return list(found)
+
+
+def require_together(engine: str, markets: MarketsDesign) -> None:
+    """Check that an engine can fit a model of several markets.
+
+    Parameters
+    ----------
+    engine : "exact" or "pymc"
+    markets : MarketsDesign
+
+    Raises
+    ------
+    EngineError
+        Naming all that it does not do, and what does it: the other engine, or one of single
+        markets.
+    """
+    found = beyond_together(engine, markets)
+    if not found:
+        return
+    other = "pymc" if engine == "exact" else "exact"
+    lacking = beyond_together(other, markets)
+    alone = [replace(design, shared=()) for design in markets.designs]
+    able = [name for name in INSTEAD if not any(beyond(name, design) for design in alone)]
+    itself = (
+        f'fit each market by itself with engine = "{able[0]}" (lift fit --market)' if able else ""
+    )
+    if not lacking:
+        advice = f'use engine = "{other}" (lift markets --engine {other}), which does'
+    else:
+        joint = f"leave out {' or '.join(dict.fromkeys([*found, *lacking]))}"
+        reason = f"the engine {other!r} does not do {', '.join(lacking)}"
+        advice = f"{reason}; {f'{itself}, or {joint}' if itself else joint}"
+    raise EngineError(
+        f"of several markets together the engine {engine!r} does not do {', '.join(found)}; "
+        f"{advice}"
+    )

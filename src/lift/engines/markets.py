@@ -14,9 +14,8 @@ from lift.engines._market_counts import market_count_points
 from lift.engines._markets import market_points
 from lift.engines.base import Progress, SampleSettings
 from lift.engines.exact import LAYOUT, POINTS_PER_TASK, pack
-from lift.engines.limits import mixtures, shapes
+from lift.engines.limits import require_together
 from lift.engines.sampling import EMPTY, sample
-from lift.errors import EngineError
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.markets import OWN, MarketsDesign, build_markets, market_part
@@ -231,16 +230,7 @@ def fit_markets(
         If the specification asks for something a joint model does not do.
     """
     design = build_markets(campaign, spec)
-    if asked := [*mixtures(design.designs[0]), *shapes(design.designs[0])]:
-        raise EngineError(
-            f"a joint model of markets does not do {', '.join(asked)}; leave it out, or fit each "
-            "market by itself, by the engine that does it"
-        )
-    if design.loading_sd is not None:
-        raise EngineError(
-            'the engine "exact" does not do markets.free_loadings = true; use engine = "pymc" '
-            "(lift markets --engine pymc), which does, or leave it out"
-        )
+    require_together("exact", design)
     draws = sample(pack_markets(design, settings.workers), settings, progress)
     common = spec.markets or MarketsSpec()
     out = {}

@@ -17,7 +17,7 @@ import pymc as pm
 import pytensor.tensor as pt
 from numpy.typing import NDArray
 
-from lift.engines.limits import mixtures, shapes
+from lift.engines.limits import require_together
 from lift.engines.pymc_level import marginal_level
 from lift.engines.pymc_markets_scale import MarketGuesses, market_guesses
 from lift.engines.pymc_model import (
@@ -34,8 +34,6 @@ from lift.engines.pymc_scale import (
     early_days,
 )
 from lift.engines.pymc_shared import shared_path
-from lift.errors import EngineError
-from lift.model.design import Design
 from lift.model.markets import MarketsDesign
 
 FloatArray = NDArray[np.float64]
@@ -67,11 +65,7 @@ def build_markets_model(design: MarketsDesign) -> pm.Model:
         If a market has counts, scale variables, amplitudes that are positive only, a state beside
         the level or a kernel that is not Weibull.
     """
-    if asked := dict.fromkeys(what for part in design.designs for what in _beyond(part)):
-        raise EngineError(
-            f"the PyMC model of markets does not do {', '.join(asked)}; leave it out, or fit each "
-            "market by itself, by an engine that does it"
-        )
+    require_together("pymc", design)
     guess = market_guesses(design)
     with pm.Model(coords=_coords(design)) as model:
         noise_sd = _own_prior(design, "noise_sd")
@@ -87,18 +81,6 @@ def build_markets_model(design: MarketsDesign) -> pm.Model:
         for m, (name, part) in enumerate(zip(design.markets, design.designs, strict=True)):
             marginal_level(part, expected[m], noise_sd[m], level_sd[m], of=name)
     return model
-
-
-def _beyond(part: Design) -> list[str]:
-    """Return what a market asks for that the model does not do."""
-    asked = [*mixtures(part), *shapes(part)]
-    if part.likelihood == "negative_binomial":
-        asked.append('counts (likelihood = "negative_binomial")')
-    if part.beyond_level:
-        asked.append(part.beyond_level)
-    if part.kernel != "weibull":
-        asked.append(f'kernel = "{part.kernel}"')
-    return asked
 
 
 def block_columns(design: MarketsDesign, name: str) -> list[slice]:

@@ -106,10 +106,13 @@ class ImpactResult:
         InputError
             If ``output`` is something else.
         """
+        n_draws = len(self.fitted.ahead.sums[1])
         if output == "summary":
-            return summary_text(self.summary_data, self.notes, digits)
+            return summary_text(self.summary_data, self.notes, digits, n_draws)
         if output == "report":
-            return report_text(self.summary_data, self.rows.outcome_name, self.notes, digits)
+            return report_text(
+                self.summary_data, self.rows.outcome_name, self.notes, digits, n_draws
+            )
         raise InputError([Problem("output", f"must be 'summary' or 'report', found {output!r}")])
 
     def plot(self, panels: Sequence[str] = ("original", "pointwise", "cumulative")) -> Figure:

@@ -15,6 +15,10 @@ from lift.errors import Problem
 FloatArray = NDArray[np.float64]
 
 JUMP_SDS = 8.0
+FEW_ROWS = 12
+"""Observed rows of the pre-period below which intervals are too sure of themselves: of 250 made-up
+interventions without effect on white noise 25 % were outside the 95 % interval after 3 rows, 16 %
+after 5, 9 % after 8 and 7 % after 12."""
 SPARSE = 0.5
 
 
@@ -162,6 +166,11 @@ def outcome_remarks(
         remarks.append(f"{post_start - pre_end} row(s) between the periods are not used")
     before = outcome[first:pre_end]
     before = before[np.isfinite(before)]
+    if len(before) < FEW_ROWS:
+        remarks.append(
+            f"the pre-period has only {len(before)} observed row(s), fewer than {FEW_ROWS}: how "
+            "much the outcome varies is hardly known, and interval and p are too sure of themselves"
+        )
     if (share := float((before == 0.0).mean())) > SPARSE:
         remarks.append(
             f"{100 * share:.0f} % of the outcome in the pre-period is 0; the model is Gaussian and "

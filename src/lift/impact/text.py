@@ -19,7 +19,12 @@ def percent(share: float, digits: int) -> str:
     return f"{100.0 * share:+.{digits}f} %"
 
 
-def summary_text(table: pd.DataFrame, remarks: Sequence[str], digits: int) -> str:
+def tail(p: float, n_draws: int) -> str:
+    """Return a tail probability; where no draw lies in the tail, below which it is."""
+    return f"p < 1/{n_draws:,}" if p * (n_draws + 1) < 1.5 else f"p = {p:.3g}"
+
+
+def summary_text(table: pd.DataFrame, remarks: Sequence[str], digits: int, n_draws: int) -> str:
     """Return the summary as a table of fixed width.
 
     Parameters
@@ -29,6 +34,8 @@ def summary_text(table: pd.DataFrame, remarks: Sequence[str], digits: int) -> st
     remarks : sequence of str
     digits : int
         Digits after the point.
+    n_draws : int
+        Draws that the tail probability counts.
 
     Returns
     -------
@@ -68,13 +75,14 @@ def summary_text(table: pd.DataFrame, remarks: Sequence[str], digits: int) -> st
         ).rstrip()
         for line in lines
     ]
-    p = float(table["p"].iloc[0])
-    rows += ["", f"tail probability of no effect: p = {p:.3g}"]
+    rows += ["", f"tail probability of no effect: {tail(float(table['p'].iloc[0]), n_draws)}"]
     rows += [f"note: {remark}" for remark in remarks]
     return "\n".join(rows)
 
 
-def report_text(table: pd.DataFrame, outcome: str, remarks: Sequence[str], digits: int) -> str:
+def report_text(
+    table: pd.DataFrame, outcome: str, remarks: Sequence[str], digits: int, n_draws: int
+) -> str:
     """Return the summary in sentences.
 
     Parameters
@@ -84,7 +92,8 @@ def report_text(table: pd.DataFrame, outcome: str, remarks: Sequence[str], digit
     outcome : str
         Name of the outcome.
     remarks : sequence of str
-    digits : int
+    digits, n_draws : int
+        As for ``summary_text``.
 
     Returns
     -------
@@ -95,7 +104,7 @@ def report_text(table: pd.DataFrame, outcome: str, remarks: Sequence[str], digit
     )
     level = f"{100.0 * (1.0 - average['alpha']):g}%"
     lower, upper = total["AbsEffect.lower"], total["AbsEffect.upper"]
-    p = total["p"]
+    p = tail(total["p"], n_draws)
 
     def with_interval(row: dict[str, float], what: str) -> str:
         show = percent if what == "RelEffect" else number
@@ -104,7 +113,7 @@ def report_text(table: pd.DataFrame, outcome: str, remarks: Sequence[str], digit
 
     if lower <= 0.0 <= upper:
         verdict = (
-            f"The {level} interval of the effect contains zero (tail probability p = {p:.3g}): "
+            f"The {level} interval of the effect contains zero (tail probability {p}): "
             "these data do not settle whether there was an effect, nor its direction. That is not "
             "evidence of no effect: the interval says which effects remain possible."
         )
@@ -112,7 +121,7 @@ def report_text(table: pd.DataFrame, outcome: str, remarks: Sequence[str], digit
         verb = "raised" if lower > 0.0 else "lowered"
         verdict = (
             f"The {level} interval of the effect lies on one side of zero (tail probability "
-            f"p = {p:.3g}): if the assumptions below hold, the intervention {verb} {outcome}."
+            f"{p}): if the assumptions below hold, the intervention {verb} {outcome}."
         )
     parts = [
         f"After the intervention {outcome} was {number(average['Actual'], digits)} per row on "

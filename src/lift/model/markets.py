@@ -129,7 +129,7 @@ def build_markets(campaign: Campaign, spec: ModelSpec) -> MarketsDesign:
     if problems:
         raise EngineError(
             f"a joint model of markets has a local level, found "
-            f"{', '.join(dict.fromkeys(problems))}; fit each market by itself"
+            f"{', '.join(dict.fromkeys(problems))}; fit each market by itself (lift fit --market)"
         )
     hypers, places = _joint_hypers(designs)
     # every market has all kernel groups; the largest set of shared hyperparameters has the mix

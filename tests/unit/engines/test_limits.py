@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 from small_campaigns import rich_campaign
 
-from lift.engines.limits import INSTEAD, beyond, require
+from lift.data.campaign import Campaign
+from lift.engines.limits import INSTEAD, beyond, require, require_together
 from lift.engines.registry import ENGINES
 from lift.errors import EngineError
 from lift.model.design import build_design
+from lift.model.markets import build_markets
 from lift.model.spec import ModelSpec
 
 # a setting, and the engines that do it
@@ -52,3 +55,58 @@ def test_what_only_markets_together_do_is_not_asked_of_an_engine() -> None:
     for engine in ENGINES:
         with pytest.raises(EngineError, match=r"shared_level = true; fit the markets together"):
             require(engine, design)
+
+
+def two_markets() -> Campaign:
+    one = rich_campaign()
+    table = one.downloads[["date", "downloads"]]
+    both = pd.concat([table.assign(market="IT"), table.assign(market="FR")])
+    return Campaign(downloads=both, posts=one.posts[["post_id", "posted_at"]])
+
+
+LOADINGS = {"shared_level": True, "free_loadings": True}
+
+# an engine of markets, a setting, and what the refusal says
+TOGETHER: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("exact", {"markets": LOADINGS}, ("markets.free_loadings = true", 'use engine = "pymc" (lift')),
+    ("pymc", {"response": {"kernel": "gamma"}}, ('kernel = "gamma"', 'use engine = "exact" (lift')),
+    (
+        "exact",
+        {"markets": LOADINGS, "response": {"kernel": "gamma"}},
+        (
+            "'exact' does not do markets.free_loadings = true",
+            "'pymc' does not do kernel = \"gamma\"",
+            'fit each market by itself with engine = "exact"',
+            'leave out markets.free_loadings = true or kernel = "gamma"',
+        ),
+    ),
+    (
+        "exact",
+        {"baseline": {"noise": "student_t"}},
+        ('does not do baseline.noise = "student_t"', 'by itself with engine = "gibbs"'),
+    ),
+    (
+        "pymc",
+        {"response": {"positive_only": True}},
+        ("response.positive_only = true", 'by itself with engine = "pymc"'),
+    ),
+]
+
+
+@pytest.mark.parametrize(("engine", "setting", "said"), TOGETHER, ids=str)
+def test_a_refusal_of_markets_together_names_what_does_it(
+    engine: str, setting: dict[str, Any], said: tuple[str, ...]
+) -> None:
+    markets = build_markets(two_markets(), ModelSpec.model_validate(setting))
+    with pytest.raises(EngineError) as caught:
+        require_together(engine, markets)
+    for part in said:
+        assert part in str(caught.value)
+
+
+def test_engines_of_markets_do_what_they_do() -> None:
+    plain = build_markets(two_markets(), ModelSpec())
+    require_together("exact", plain)
+    require_together("pymc", plain)
+    loadings = build_markets(two_markets(), ModelSpec.model_validate({"markets": LOADINGS}))
+    require_together("pymc", loadings)

@@ -224,7 +224,7 @@ def test_alpha_widens_the_interval(data: pd.DataFrame) -> None:
 def test_words(data: pd.DataFrame) -> None:
     result = CausalImpact(data, PRE, POST, FEW)
     assert "raised y" in result.summary("report")
-    assert "p = 0.00249" in result.summary()
+    assert "p < 1/400" in result.summary()
     down = CausalImpact(data.assign(y=-data["y"]), PRE, POST, FEW)
     assert "lowered y" in down.summary("report")
     still = data.copy()
@@ -356,3 +356,21 @@ def test_holidays_have_an_effect_of_their_own() -> None:
     first = result.inferences["point.pred"]["2025-01-01"]
     assert first < result.inferences["point.pred"]["2025-01-02"] - 0.4
     assert result.posterior["control"].to_numpy().tolist() == ["holiday IT"]
+
+
+def test_a_tail_without_a_draw_is_told_as_a_bound(data: pd.DataFrame) -> None:
+    found = CausalImpact(data, PRE, POST, FEW)
+    assert found.p_value == 1 / 401
+    for text in (found.summary(), found.summary("report")):
+        assert "p < 1/400" in text
+        assert "p = " not in text
+    even = CausalImpact(data.assign(y=data["x1"] + data["x2"]), PRE, POST, FEW)
+    assert even.p_value > 0.01
+    assert f"p = {even.p_value:.3g}" in even.summary()
+
+
+def test_few_rows_before_are_told(data: pd.DataFrame) -> None:
+    few = CausalImpact(data[["y"]], ["2025-01-01", "2025-01-03"], POST, FEW)
+    assert any("only 3 observed row(s), fewer than 12" in note for note in few.notes)
+    enough = CausalImpact(data[["y"]], ["2025-01-01", "2025-01-12"], POST, FEW)
+    assert not any("observed row(s)" in note for note in enough.notes)
