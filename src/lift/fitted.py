@@ -254,7 +254,7 @@ class Analysis:
 
     @cached_property
     def identifiability(self) -> Identifiability:
-        """What the data can tell apart: collision groups, posts that are only prior."""
+        """What the data can tell apart: posts to be read together, posts that are only prior."""
         return identifiability(self.posterior, self.spec)
 
     def attribution(self, by: str = "post", prob: float = 0.95) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -280,6 +281,10 @@ def test_diagnose(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("diagnose", folder)
     assert result.exit_code == 0
     assert "R-hat" in result.stdout
+    told = lift.load(folder).identifiability
+    for post, known in zip(told.posts["post"], told.posts["resolution"], strict=True):
+        assert re.search(rf"^ *{post} +{known:.0%} ", result.stdout, re.MULTILINE)
+    assert f"The data resolve {told.n_resolvable:.1f} of {len(told.posts)} posts" in result.stdout
     found = json.loads(run("diagnose", folder, "--json").stdout)
     assert {"level", "check", "text"} == set(found[0])
     failed = [Finding("FAIL", "R-hat", "1.4 at noise_sd")]

@@ -32,6 +32,9 @@ FloatArray = NDArray[np.float64]
 
 # A contrast of two posts is not resolved if the data take away less than this of its variance.
 COLLISION_RESOLUTION = 0.3
+# Nor are two posts told apart whose amplitudes trade off this much: half of the variance of either
+# is how their sum is split, whatever other posts say of their difference through group means.
+COLLISION_CORRELATION = -0.7
 # Posts that share less of their responses in time than this do not collide, whatever is unresolved.
 COLLISION_OVERLAP = 0.1
 # A post is only prior if its variance comes from the prior to at least this share, and what the
@@ -47,6 +50,7 @@ GROUP_COLUMNS = (
     "posts",
     "n_posts",
     "contrast_resolution",
+    "correlation",
     "mean",
     "lower",
     "upper",
@@ -67,9 +71,10 @@ class Identifiability:
         the data, 0 to 1), group (its collision group, "" for none), only_prior, note.
     groups : DataFrame
         One row per collision group: group, posts (ids), n_posts, contrast_resolution (the best
-        resolved difference within it), mean, lower, upper, prob (incremental downloads of the
-        group), narrower (how many times narrower its interval is than that of the narrowest of its
-        posts; NaN if its own has no width).
+        resolved difference within it), correlation (the lowest of two amplitudes within it), mean,
+        lower, upper, prob (incremental downloads of all of its posts together), narrower (how many
+        times narrower its interval is than that of the narrowest of its posts; NaN if its own has
+        no width).
     n_resolvable : float
         Effective number of posts that the data resolve, 0 to J.
     eigenvalues : ndarray, shape (J,)
@@ -94,9 +99,9 @@ def identifiability(posterior: Posterior, spec: ModelSpec, prob: float = 0.95) -
     The contrast of two posts is the difference of their impulses given their sum: how the response
     of the days that they share is split between them. (Given the sum, so that a large post does
     not make the difference to a small one look resolved.) Posts whose contrast has a resolution
-    below ``COLLISION_RESOLUTION`` and which share more than ``COLLISION_OVERLAP`` of their
-    responses in time are linked; linked posts form a collision group, whose total is what can be
-    reported.
+    below ``COLLISION_RESOLUTION``, or whose amplitudes have a correlation of at most
+    ``COLLISION_CORRELATION``, and which share more than ``COLLISION_OVERLAP`` of their responses in
+    time are linked; linked posts form a collision group, whose total is what can be reported.
 
     Parameters
     ----------
@@ -125,21 +130,40 @@ def identifiability(posterior: Posterior, spec: ModelSpec, prob: float = 0.95) -
     eigenvalues = 1.0 - np.linalg.eigvalsh(half @ moments.posterior @ half.T)
     eigenvalues = np.clip(eigenvalues, 0.0, 1.0)
     contrast = contrast_resolution(posterior, moments)
-    linked = (contrast < COLLISION_RESOLUTION) & (overlap(posterior) > COLLISION_OVERLAP)
-    groups = collision_groups(linked)
+    draws = flat_draws(posterior.draws["amplitude"])
+    correlation = _correlation(draws)
+    unresolved = (contrast < COLLISION_RESOLUTION) | (correlation <= COLLISION_CORRELATION)
+    groups = collision_groups(unresolved & (overlap(posterior) > COLLISION_OVERLAP))
     prior_part = np.einsum("ij,ji->i", weight, moments.posterior)
     share = np.clip(prior_part / np.diag(moments.posterior), 0.0, 1.0)
     ids = [str(post) for post in posterior.posts["post"]]
-    draws = flat_draws(posterior.draws["amplitude"])
+    totals = _groups_table(posterior, ids, groups, contrast, correlation, prob, tail)
     return Identifiability(
-        posts=_posts_table(ids, np.diag(resolution), share, groups),
-        groups=_groups_table(posterior, ids, groups, contrast, prob, tail),
+        posts=_posts_table(ids, np.diag(resolution), share, groups, totals),
+        groups=totals,
         n_resolvable=float(eigenvalues.sum()),
         eigenvalues=eigenvalues,
-        correlation=_pairs(np.atleast_2d(np.corrcoef(draws.T)), ids),
+        correlation=_pairs(correlation, ids),
         resolution=_pairs(resolution, ids),
         contrast_resolution=_pairs(contrast, ids),
     )
+
+
+def comparable(posterior: Posterior) -> bool:
+    """Return whether tables of effects say which posts the data tell apart; see its notes if not.
+
+    Parameters
+    ----------
+    posterior : Posterior
+
+    Returns
+    -------
+    bool
+        False where posts are not pooled, amplitudes are positive only, or there are more than
+        ``MAX_COMPARED`` posts.
+    """
+    pooled = "group" in posterior.draws and "typical_amplitude" not in posterior.attrs
+    return pooled and len(posterior.posts) <= MAX_COMPARED
 
 
 def noted_effects(posterior: Posterior, spec: ModelSpec) -> Effects:
@@ -271,18 +295,27 @@ def collision_groups(linked: NDArray[np.bool_]) -> list[list[int]]:
 
 
 def _posts_table(
-    ids: Sequence[str], resolution: FloatArray, share: FloatArray, groups: list[list[int]]
+    ids: Sequence[str],
+    resolution: FloatArray,
+    share: FloatArray,
+    groups: list[list[int]],
+    totals: pd.DataFrame,
 ) -> pd.DataFrame:
     names = [""] * len(ids)
     notes: list[list[str]] = [[] for _ in ids]
     only_prior = (share >= ONLY_PRIOR_SHARE) & (resolution <= 1.0 - ONLY_PRIOR_SHARE)
     for post in np.flatnonzero(only_prior).tolist():
         notes[post].append(f"only prior: {share[post]:.0%} of its variance is not from the data")
-    for number, members in enumerate(groups, start=1):
+    for members, total in zip(groups, totals.to_dict("records"), strict=True):
+        sizes = [_whole(total[name]) for name in ("mean", "lower", "upper")]
+        interval = f"{100 * total['prob']:.6g}% interval {sizes[1]} to {sizes[2]}"
         for post in members:
-            names[post] = f"collision {number}"
+            names[post] = str(total["group"])
             others = ", ".join(ids[other] for other in members if other != post)
-            notes[post].append(f"the data cannot tell it from {others}: read the group's total")
+            notes[post].append(
+                f"the data cannot tell it from {others}: read them together, {sizes[0]} "
+                f"({interval})"
+            )
     return pd.DataFrame(
         {
             "post": list(ids),
@@ -300,6 +333,7 @@ def _groups_table(
     ids: Sequence[str],
     groups: list[list[int]],
     contrast: FloatArray,
+    correlation: FloatArray,
     prob: float,
     tail: float,
 ) -> pd.DataFrame:
@@ -315,13 +349,15 @@ def _groups_table(
         for post in members:
             mine = effects.daily_draws(single[post])[1].sum(axis=1)
             widths.append(float(np.subtract(*np.quantile(mine, [1 - tail, tail]))))
-        inside = contrast[np.ix_(members, members)][np.triu_indices(len(members), 1)]
+        pairs = np.triu_indices(len(members), 1)
+        inside, traded = (of[np.ix_(members, members)][pairs] for of in (contrast, correlation))
         rows.append(
             {
                 "group": group.name,
                 "posts": ", ".join(ids[post] for post in members),
                 "n_posts": len(members),
                 "contrast_resolution": float(inside.max()),
+                "correlation": float(traded.min()),
                 "mean": float(total.mean()),
                 "lower": float(lower),
                 "upper": float(upper),
@@ -330,6 +366,18 @@ def _groups_table(
             }
         )
     return pd.DataFrame(rows, columns=list(GROUP_COLUMNS))
+
+
+def _correlation(draws: FloatArray) -> FloatArray:
+    """Return the correlation of all columns; none with one that is the same in every draw."""
+    centred = draws - draws.mean(axis=0)
+    size = np.sqrt((centred**2).sum(axis=0))
+    scaled = centred / np.where(size > 0.0, size, 1.0)
+    return np.asarray(scaled.T @ scaled)
+
+
+def _whole(value: float) -> str:
+    return f"{value:,.0f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _pairs(values: FloatArray, ids: Sequence[str]) -> xr.DataArray:

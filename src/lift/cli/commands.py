@@ -319,12 +319,14 @@ def _report(run: RunPath) -> None:
 
 @app.command("diagnose")
 def _diagnose(run: RunPath, as_json: AsJson = False) -> None:
-    """Print the numerical checks of a run; exit 1 on FAIL."""
-    found = load_run(run).findings
+    """Print checks, and what data say of posts; exit 1 on FAIL."""
+    analysis = load_run(run)
+    found = analysis.findings
     if as_json:
         printing.json_text([vars(finding) for finding in found])
     else:
         printing.findings(found)
+        printing.told_apart(analysis)
     if any(finding.level == "FAIL" for finding in found):
         raise typer.Exit(1)
 

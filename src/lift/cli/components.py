@@ -30,7 +30,7 @@ def _components(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show what level, week, year, holidays, controls and posts add by day."""
+    """Show what level, calendar, controls and posts add by day."""
     from lift import pipeline
 
     if report and (draws, prob) != (DRAWS, PROB):

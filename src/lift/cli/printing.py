@@ -195,6 +195,20 @@ def findings(found: Sequence[Finding]) -> None:
     _show(shown)
 
 
+def told_apart(analysis: Analysis) -> None:
+    """Print what the data say of each post by itself, where that can be told."""
+    from lift.analysis.identifiability import comparable
+    from lift.output import compared
+
+    if not comparable(analysis.posterior):
+        line("What the data say of each post by itself cannot be told of this model; see effects.")
+        return
+    found = analysis.identifiability
+    plain_table(compared.post_rows(found))
+    for text in (compared.meaning(found), *compared.group_lines(found)):
+        line(text)
+
+
 def campaign(read: Campaign) -> None:
     """Print what a campaign holds, and what is worth knowing about it."""
     from rich.text import Text

@@ -12,8 +12,11 @@ from lift.analysis.counterfactual import curve, is_linear
 from lift.analysis.diagnostics import Finding, summary
 from lift.analysis.displacement import displacement_table
 from lift.analysis.effects import Effects
+from lift.analysis.hierarchy import contrast_table
+from lift.analysis.identifiability import Identifiability, comparable, identifiability
 from lift.analysis.outcomes import Outcomes
 from lift.model.spec import ModelSpec
+from lift.output import contrasts
 from lift.output.figures import MAX_PANELS
 
 PANEL_LEAD_DAYS = 7
@@ -86,6 +89,12 @@ class Facts:
         displacement.
     components : DataFrame or None
         As :meth:`lift.analysis.components.Components.table`, where the run directory has them.
+    told_apart : Identifiability or None
+        What the data say of each post, where it can be told.
+    contrasts : DataFrame or None
+        Contrasts of levels, as :func:`lift.analysis.hierarchy.contrast_table`, where there are any.
+    contrasts_mean : str
+        What their numbers are, in sentences.
     """
 
     name: str
@@ -109,6 +118,9 @@ class Facts:
     pull_forward: pd.DataFrame | None = None
     linear: bool = False
     components: pd.DataFrame | None = None
+    told_apart: Identifiability | None = None
+    contrasts: pd.DataFrame | None = None
+    contrasts_mean: str = ""
 
     def truth_of(self, by: str) -> dict[str, float]:
         """Return the true effect of each unit of a grouping; empty where nothing is known."""
@@ -158,6 +170,7 @@ def gather(
     Facts
     """
     posterior = effects.posterior
+    compared = contrast_table(posterior, prob) if "group" in posterior.draws else pd.DataFrame()
     tables = {by: effects.table(by, prob) for by in effects.available()}
     posts = posterior.posts
     days = posterior.dates[posts["post_day"].to_numpy()]
@@ -184,6 +197,11 @@ def gather(
         truth=truth,
         outcomes=outcomes or Outcomes(),
         pull_forward=pull_forward(effects, spec, prob),
+        told_apart=identifiability(posterior, spec, prob)
+        if spec is not None and comparable(posterior)
+        else None,
+        contrasts=None if compared.empty else compared,
+        contrasts_mean="" if compared.empty else contrasts.meaning(compared, posterior),
     )
 
 

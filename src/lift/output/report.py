@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from html import escape
 from importlib.resources import files
-from typing import cast
+from typing import Any, cast
 
 import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from lift.analysis.effects import ONLY_PRIOR
-from lift.output import figures, wording
+from lift.output import compared, contrasts, figures, wording
 from lift.output.facts import GROUPINGS, Facts
 from lift.output.report_users import bases, money_rows, pull_forward_rows, users_rows
 
@@ -103,8 +103,29 @@ def render(facts: Facts, svgs: Mapping[str, str] | None = None) -> str:
         },
         money=money_rows(facts),
         pull_forward=pull_forward_rows(facts),
+        told_apart=facts.told_apart and of_frame(compared.post_rows(facts.told_apart)),
+        told_apart_means=facts.told_apart and compared.meaning(facts.told_apart),
+        together=[] if facts.told_apart is None else compared.group_lines(facts.told_apart),
+        contrasts=None
+        if facts.contrasts is None
+        else of_frame(contrasts.rows(facts.contrasts, linear=facts.linear)),
         coupling=str(campaign["coupling"]),
     )
+
+
+def of_frame(table: pd.DataFrame) -> dict[str, list[Any]]:
+    """Return a table of text as headings and rows.
+
+    Parameters
+    ----------
+    table : DataFrame of str
+
+    Returns
+    -------
+    dict of list
+        ``headings`` and ``rows``, lists of text.
+    """
+    return {"headings": list(table.columns), "rows": table.to_numpy().tolist()}
 
 
 def draw(facts: Facts) -> dict[str, str]:

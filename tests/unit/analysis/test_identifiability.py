@@ -183,6 +183,25 @@ def test_posts_of_which_only_the_sum_is_seen_collide() -> None:
     assert not found.posts["only_prior"].any()  # of their sum, the data say much
 
 
+def test_posts_that_trade_off_are_read_together_though_groups_tell_of_their_difference() -> None:
+    """What other posts say of two levels takes variance from their difference, not its doubt."""
+    information = np.diag([0.0, 0.0, 50.0, 50.0])
+    information[:2, :2] = 50.0 + np.diag([3.0, 3.0])
+    made, _, covariance = gaussian(information)
+    exact = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    assert exact < -0.8
+    found = identifiability(made, SPEC)
+    assert float(found.contrast_resolution[0, 1]) > 0.3
+    assert found.posts["group"].tolist() == ["collision 1", "collision 1", "", ""]
+    (group,) = found.groups.to_dict("records")
+    assert group["correlation"] == pytest.approx(exact, abs=0.05)
+    note = str(found.posts["note"][0])
+    assert "cannot tell it from p2" in note
+    assert f"{group['mean']:,.0f} (95% interval {group['lower']:,.0f} to" in note
+    apart = gaussian(information, days=(20, 60, 100, 140))[0]
+    assert identifiability(apart, SPEC).groups.empty
+
+
 def test_contrast_resolution_by_hand() -> None:
     made, prior, covariance = gaussian(np.diag([3.0, 1.0, 10.0, 0.2]))
     moments = AmplitudeMoments(np.zeros(4), covariance, prior)

@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from lift.analysis.diagnostics import Finding
+from lift.analysis.identifiability import Identifiability
 from lift.analysis.outcomes import Outcomes
 from lift.output import report
 from lift.output.facts import Facts, Singles
@@ -301,3 +303,77 @@ def test_posts_that_are_only_prior_say_so_in_every_figure(
     for name in ("windows", "panels"):
         assert svgs[name].count("(only prior)") == 1, name
     assert "(only prior)" not in svgs["curve"]
+
+
+@pytest.fixture(scope="module")
+def apart() -> Identifiability:
+    """Two posts that are known together only, and one that is known by itself."""
+    ids = ["p01", "p02", "p03"]
+    pairs = xr.DataArray(
+        np.eye(3),
+        dims=("post", "other_post"),
+        coords={"post": ids, "other_post": ids},
+    )
+    posts = pd.DataFrame(
+        {
+            "post": ids,
+            "resolution": [0.31, 0.28, 0.97],
+            "prior_share_of_variance": [0.51, 0.48, 0.03],
+            "group": ["collision 1", "collision 1", ""],
+            "only_prior": False,
+            "note": "",
+        }
+    )
+    group = {
+        "group": "collision 1",
+        "posts": "p01, p02",
+        "n_posts": 2,
+        "contrast_resolution": 0.2,
+        "correlation": -0.9,
+        "mean": 178_000.0,
+        "lower": 165_000.0,
+        "upper": 190_000.0,
+        "prob": 0.95,
+        "narrower": 3.0,
+    }
+    eigenvalues = np.array([0.97, 0.5, 0.09])
+    return Identifiability(posts, pd.DataFrame([group]), 1.56, eigenvalues, pairs, pairs, pairs)
+
+
+def test_what_the_data_say_of_each_post(
+    hand_made: Facts, svgs: dict[str, str], apart: Identifiability, page: Page
+) -> None:
+    text = Page(report.render(replace(hand_made, told_apart=apart), svgs)).text
+    assert "p01 31% 51% p02 p02 28% 48% p01 p03 97% 3%" in text
+    assert "resolve 1.6 of 3 posts" in text
+    wanted = "p01, p02 together: 178,000 incremental downloads (95% interval 165,000 to 190,000)."
+    assert wanted in text
+    assert "by itself cannot" not in page.text
+    assert "What the data say of each post" not in page.text
+
+
+def test_contrasts_say_which_less_which_and_in_what(
+    hand_made: Facts, svgs: dict[str, str], page: Page
+) -> None:
+    numbers = {"mean": -0.102, "lower": -0.733, "upper": 0.612}
+    row = {
+        "attribute": "creator_type",
+        "level": "virtual",
+        "other": "human",
+        "n_posts": 4,
+        "n_other": 5,
+        **numbers,
+        "prob": 0.95,
+        "prob_positive": 0.331,
+        "daily_downloads": 2624.0,
+        **{f"downloads_{end}": 2624.0 * value for end, value in numbers.items()},
+        "support": 0.375,
+        "note": "",
+    }
+    facts = replace(hand_made, contrasts=pd.DataFrame([row]), contrasts_mean="In such units.")
+    text = Page(report.render(facts, svgs)).text
+    minus = "\N{MINUS SIGN}"
+    assert f"virtual less human 4 and 5 {minus}268 {minus}1,923 to 1,606 0.331" in text
+    assert f"{minus}0.102 ({minus}0.733 to 0.612) 38%" in text
+    assert "In such units." in text
+    assert "One level against another" not in page.text
