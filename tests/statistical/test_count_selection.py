@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from first_levels import drawn_by_prior, even_levels, in_range
 from scipy.stats import kstest, norm
 from small_campaigns import post_table
 
@@ -13,14 +14,14 @@ from lift.data.campaign import Campaign
 from lift.engines.automatic import fit_automatic
 from lift.engines.base import SampleSettings
 from lift.model.control_scales import control_columns
-from lift.model.design import build_design
-from lift.model.prior import draw_downloads, draw_prior, true_effects
+from lift.model.design import Design, build_design
+from lift.model.prior import PriorDraw, draw_downloads, draw_prior, true_effects
 from lift.model.spec import ModelSpec
 from lift.rng import stream
 
 N_CAMPAIGNS, N_DAYS, N_CONTROLS = 120, 130, 6
-FIRST_LEVEL = 1.5
-"""Log downloads of the first day: a few a day, with zeros."""
+FEW = (1.0, 15.0)
+"""Mean downloads a day before the posts: with zeros in most campaigns."""
 TIMES = (60.4, 90.8)
 HYPERS = ("noise_sd", "level_sd", "amplitude_sd")
 
@@ -38,6 +39,28 @@ def rank(draws: np.ndarray, truth: float, rng: np.random.Generator) -> float:
     return float((below + rng.random() * (same + 1)) / (draws.size + 1))
 
 
+def prior_drawn(
+    spec: ModelSpec, rng: np.random.Generator
+) -> tuple[Campaign, Design, PriorDraw, np.ndarray]:
+    """Return a campaign of few downloads a day, its design, and what it was drawn from."""
+    names = [f"series_{k}" for k in range(N_CONTROLS)]
+    posts = post_table(TIMES)
+    controls = table(rng.standard_normal((N_DAYS, N_CONTROLS)), *names)
+    plain = table(np.full((N_DAYS, 1), FEW[0]), "downloads")
+    before = build_design(Campaign(downloads=plain, posts=posts, controls=controls), spec)
+    while True:
+        levels = even_levels([FEW], rng)
+        drawn = draw_prior(before, float(levels[0]), rng)
+        counts = draw_downloads(before, drawn, rng)
+        if not in_range([FEW], [counts]):
+            continue
+        downloads = table(counts[:, None], "downloads")
+        made = Campaign(downloads=downloads, posts=posts, controls=controls)
+        design = build_design(made, spec)
+        if drawn_by_prior([design], levels, rng):
+            return made, design, drawn, counts
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("prior", ["spike_slab", "horseshoe"])
 def test_ranks_of_prior_drawn_truths_are_uniform(prior: str) -> None:
@@ -52,19 +75,8 @@ def test_ranks_of_prior_drawn_truths_are_uniform(prior: str) -> None:
     inside, believed, zeros = [], [], 0
     for i in range(N_CAMPAIGNS):
         rng = stream(7, "tests", "calibration of selection", prior, str(i))
-        names = [f"series_{k}" for k in range(N_CONTROLS)]
-        controls = table(rng.standard_normal((N_DAYS, N_CONTROLS)), *names)
-        posts = post_table(TIMES)
-        plain = table(np.full((N_DAYS, 1), round(np.exp(FIRST_LEVEL))), "downloads")
-        made = Campaign(downloads=plain, posts=posts, controls=controls)
-        design = build_design(made, spec)
-        drawn = draw_prior(design, FIRST_LEVEL, rng)
-        counts = draw_downloads(design, drawn, rng)
-        made = Campaign(
-            downloads=table(counts[:, None], "downloads"), posts=posts, controls=controls
-        )
+        made, design, drawn, counts = prior_drawn(spec, rng)
         zeros += (counts == 0).any()
-        design = build_design(made, spec)
         fitted = fit_automatic(made, spec, SampleSettings(draws=400, chains=2, seed=i))
         assert fitted.attrs["engine"] == "gibbs"
         truths = {name: drawn.values[design.position(name)] for name in HYPERS}

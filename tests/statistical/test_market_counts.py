@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from first_levels import drawn_by_prior, even_levels, in_range
 from scipy.stats import kstest
 from small_campaigns import post_table
 
@@ -29,6 +30,9 @@ TARGETS = ("AT", None, "CH", None)
 N_DAYS = 110
 N_CAMPAIGNS = 100
 SHARED = ("amplitude_sd", "market_sd", "shared_level_sd", "shared_noise_sd")
+FEW = (1.0, 30.0)
+"""Mean downloads a day of a small market before its posts."""
+MANY = (3e6, 3e7)
 
 
 def made(downloads: list[np.ndarray]) -> Campaign:
@@ -81,9 +85,7 @@ SPECS: dict[str, dict[str, Any]] = {
 def test_ranks_of_prior_drawn_truths_are_uniform(shared: dict[str, Any], big: bool) -> None:
     """Simulation-based calibration (Talts et al. 2018) of joint fits.
 
-    A large market is drawn without the Poisson part of its noise, which is nothing there. Campaigns
-    in which a small one has so many that it would not be counts are left out: what is true of all
-    data is true of some of them.
+    A large market is drawn without the Poisson part of its noise, which is nothing there.
     """
     spec = ModelSpec.model_validate(
         {
@@ -93,35 +95,46 @@ def test_ranks_of_prior_drawn_truths_are_uniform(shared: dict[str, Any], big: bo
             "response": {"window_days": 30},
         }
     )
-    first = np.log([1.0, 4.0, 1e7 if big else 30.0])
-    kinds = ["negative_binomial", "negative_binomial", "lognormal" if big else "negative_binomial"]
+    sizes = [FEW, FEW, MANY if big else FEW]
     ranks: dict[str, list[float]] = {}
     zeros = 0
     for i in range(N_CAMPAIGNS):
         rng = stream(9, "tests", "calibration of small markets", str(shared), str(big), str(i))
-        plain = [np.full(N_DAYS, np.round(np.exp(level))) for level in first]
-        design = build_markets(made(plain), spec)
-        assert [part.likelihood for part in design.designs] == kinds
-        drawn = draw_markets_prior(design, list(first), rng)
-        counts = [
-            draw_downloads(part, mine, rng)
-            for part, mine in zip(design.designs, drawn, strict=True)
-        ]
-        data = made(counts)
-        design = build_markets(data, spec)
-        if [part.likelihood for part in design.designs] != kinds:
-            continue
+        data, design, drawn, counts = prior_drawn(spec, sizes, rng)
         zeros += bool((np.array(counts) == 0).any())
         fits = fit_markets(data, spec, SampleSettings(draws=400, chains=1, seed=i))
+        if fits["AT"].sample_stats["pareto_k"] >= BAD_K:
+            # a fit that lift refuses: one chain has too few points for it
+            fits = fit_markets(data, spec, SampleSettings(draws=2000, chains=4, seed=i))
         assert fits["AT"].sample_stats["pareto_k"] < BAD_K
         for name, (draws, truth) in compared(fits, design, drawn, counts).items():
             ranks.setdefault(name, []).append(float((draws < truth).mean()))
-    n = len(ranks["market_sd"])
-    assert n > 0.7 * N_CAMPAIGNS
-    assert zeros > n / 2
+    assert zeros > N_CAMPAIGNS / 2
     # one false alarm in a thousand runs over all quantities
     worst = {name: kstest(values, "uniform").pvalue for name, values in ranks.items()}
     assert min(worst.values()) > 1e-3 / len(worst), worst
+
+
+def prior_drawn(
+    spec: ModelSpec, sizes: list[tuple[float, float]], rng: np.random.Generator
+) -> tuple[Campaign, MarketsDesign, tuple[PriorDraw, ...], list[np.ndarray]]:
+    """Return a campaign of markets of given sizes, its design, and what it was drawn from."""
+    kinds = ["lognormal" if size == MANY else "negative_binomial" for size in sizes]
+    plain = build_markets(made([np.full(N_DAYS, low) for low, _ in sizes]), spec)
+    assert [part.likelihood for part in plain.designs] == kinds
+    while True:
+        levels = even_levels(sizes, rng)
+        drawn = draw_markets_prior(plain, list(levels), rng)
+        counts = [
+            draw_downloads(part, mine, rng) for part, mine in zip(plain.designs, drawn, strict=True)
+        ]
+        if not in_range(sizes, counts):
+            continue
+        data = made(counts)
+        design = build_markets(data, spec)
+        as_asked = [part.likelihood for part in design.designs] == kinds
+        if as_asked and drawn_by_prior(design.designs, levels, rng):
+            return data, design, drawn, counts
 
 
 def compared(
