@@ -115,6 +115,42 @@ def analyse(
     )
 
 
+def expected_wait(
+    campaign: Campaign,
+    spec: ModelSpec,
+    *,
+    engine: str = "auto",
+    draws: int = 4000,
+    chains: int = 4,
+    workers: int | None = None,
+) -> str:
+    """Return one line on how long :func:`analyse` will take where that is long, else "".
+
+    Parameters
+    ----------
+    campaign, spec, engine, draws, chains, workers
+        As for :func:`analyse`.
+
+    Returns
+    -------
+    str
+        Empty below five minutes, and for an engine whose cost is not known beforehand: see
+        :func:`lift.engines.cost.expected_cost`.
+
+    Raises
+    ------
+    InputError, EngineError
+        As :func:`check`, and if there is no such engine.
+    """
+    from lift.engines.cost import expected_cost
+
+    engine_named(engine)
+    check(campaign, spec)
+    threads = (os.cpu_count() or 1) if workers is None else workers
+    cost = expected_cost(campaign, spec, engine, SampleSettings(draws, chains, 1, threads))
+    return "" if cost is None else cost.told()
+
+
 def load(folder: str | Path) -> Analysis:
     """Return the analysis stored in a run directory; nothing is fitted.
 

@@ -405,3 +405,19 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_long_fit_says_so_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = write_good(tmp_path / "campaign")
+    line = "this takes about 94 minutes"
+    monkeypatch.setattr("lift.engines.cost.Cost.told", lambda _: line)
+
+    def refused(*_: object, **__: object) -> None:
+        raise DiagnosticsError("not fitted")
+
+    monkeypatch.setattr(pipeline, "analyse", refused)
+    result = run("fit", campaign, "--out", tmp_path / "run")
+    assert line in result.stderr
+    assert result.exit_code == 1

@@ -241,6 +241,8 @@ def _fit(
     from lift import pipeline
     from lift.analysis.diagnostics import CHOICES
 
+    if told := pipeline.expected_wait(chosen, model, engine=engine, draws=draws, workers=workers):
+        printing.note(told)
     with _refusal_of(out), printing.progress(f"fitting {chosen.name}") as progress:
         analysis = pipeline.analyse(
             chosen,

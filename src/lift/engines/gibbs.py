@@ -120,13 +120,11 @@ def fit_gibbs(
         for e in range(5)
     )
     counts = np.sum([chain.tuning.counts for chain in chains], axis=0)
-    warm = FIRST_SWEEPS + SECOND_SWEEPS + LAST_SWEEPS
-    per_sweep = N_WALKS + N_JUMPS + 1
     stats = {
         "acceptance_walk": float(counts[0] / counts[1]),
         "acceptance_jump": float(counts[2] / counts[3]),
-        "n_evaluations": n_start + len(chains) * per_sweep * (warm + n * THIN),
-        "warm_up_sweeps": warm,
+        "n_evaluations": n_start + evaluations(settings),
+        "warm_up_sweeps": FIRST_SWEEPS + SECOND_SWEEPS + LAST_SWEEPS,
         "sweeps_per_draw": THIN,
     }
     return assemble(
@@ -141,16 +139,28 @@ def fit_gibbs(
     )
 
 
-def _start(model: GibbsModel, settings: SampleSettings) -> tuple[FloatArray, FloatArray, int]:
-    """Return a starting point for each chain, points of the normal model, and evaluations."""
-    design = model.design
-    k = len(model.prior.kinds)
-    normal = replace(
+def evaluations(settings: SampleSettings) -> int:
+    """Return how often chains evaluate the likelihood, apart from the search for their starts."""
+    per_sweep = N_WALKS + N_JUMPS + 1
+    warm = FIRST_SWEEPS + SECOND_SWEEPS + LAST_SWEEPS
+    n = settings.draws // settings.chains
+    return settings.chains * per_sweep * (warm + n * THIN)
+
+
+def normal_part(design: Design) -> Design:
+    """Return the model without scale variables that a model with them is about."""
+    k = sum(hyper.kind != "degrees" for hyper in design.hypers)
+    return replace(
         with_known_spread(design, START_CONTROL_SD),
         hypers=design.hypers[:k],
         mix=design.mix[:k, :k],
     )
-    plain = pack(normal, settings.workers)
+
+
+def _start(model: GibbsModel, settings: SampleSettings) -> tuple[FloatArray, FloatArray, int]:
+    """Return a starting point for each chain, points of the normal model, and evaluations."""
+    k = len(model.prior.kinds)
+    plain = pack(normal_part(model.design), settings.workers)
 
     def target(z: FloatArray) -> FloatArray:
         return plain.evaluate(z, EMPTY)[0]
