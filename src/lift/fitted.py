@@ -55,10 +55,10 @@ class Analysis:
     """
 
     posterior: Posterior
-    spec: ModelSpec
-    manifest: Mapping[str, Any]
-    campaign: Campaign | None = None
-    truth: pd.DataFrame | None = field(default=None)
+    spec: ModelSpec = field(repr=False)
+    manifest: Mapping[str, Any] = field(repr=False)
+    campaign: Campaign | None = field(default=None, repr=False)
+    truth: pd.DataFrame | None = field(default=None, repr=False)
 
     @cached_property
     def effects(self) -> Effects:

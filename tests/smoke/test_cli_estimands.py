@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import lift
 from lift.cli import app
 from lift.data.simulate import SimulationConfig
+from lift.engines.registry import AUTOMATIC, ENGINES
 
 RUNNER = CliRunner()
 
@@ -87,3 +88,31 @@ def test_posts_that_cannot_be_read_are_bad_input(run: Path, tmp_path: Path) -> N
     assert code == 2
     assert "none.csv" in err
     assert "Traceback" not in err
+
+
+def test_displacement_and_shares_say_their_days(run: Path) -> None:
+    _, out, _ = invoke("displacement", run)
+    assert "gross, days 0 to 14" in out
+    assert "net, days 0 to 42" in out
+    assert "takes nothing back" in out
+    _, out, _ = invoke("shares", run)
+    window = lift.load(run).effects.table("campaign").iloc[0]
+    assert f"{window['start'].date()} to {window['end'].date()}" in out
+
+
+def test_what_is_fitted_shows_itself_in_a_line(run: Path) -> None:
+    analysis = lift.load(run)
+    assert repr(analysis.posterior).endswith("4 chains of 100 draws, 200 days, 5 posts)")
+    for one in (analysis, analysis.effects, analysis.posterior, analysis.identifiability):
+        assert len(repr(one)) < 250
+        assert "\n" not in repr(one)
+    assert "<table" in analysis.identifiability._repr_html_()
+    assert "amplitude" in analysis.posterior._repr_html_()
+
+
+def test_help_lists_the_choices() -> None:
+    for command in ("effects", "shares", "users", "displacement"):
+        _, out, _ = invoke(command, "--help")
+        assert "post|influencer|platform" in out
+    _, out, _ = invoke("fit", "--help")
+    assert "|".join([AUTOMATIC, *ENGINES]) in "".join(out.split())

@@ -63,7 +63,7 @@ def displacement_table(
     tail = interval_tail(prob)
     posterior = effects.posterior
     window = int(posterior.attrs["window_days"])
-    _, net_days = _lags(posterior)
+    _, net_days = lags_of(posterior)
     if window <= net_days:
         what = (
             f"window_days must be more than {net_days} for a net effect, found {window}; "
@@ -78,7 +78,7 @@ def displacement_table(
         if acting.rest is not None:
             # of other posts that is taken back which the model says
             acting = replace(acting, rest=read_acting(posterior).exposure(unit.members).rest)
-        gross_days, _ = _lags(posterior)
+        gross_days, _ = lags_of(posterior)
         gross = _totals(posterior, unit, acting, gross_days, 0.0)
         net = _totals(posterior, unit, acting, net_days, 0.0 if share is None else share)
         row: dict[str, object] = {"by": by, "unit": unit.name}
@@ -112,8 +112,8 @@ def _of_share(
     return dict(zip(names, values, strict=True))
 
 
-def _lags(posterior: Posterior) -> tuple[int, int]:
-    """Return the lags after which and until which displaced downloads are missing."""
+def lags_of(posterior: Posterior) -> tuple[int, int]:
+    """Return the days after a post after which and until which displaced downloads are missing."""
     attrs = posterior.attrs
     return int(attrs["displacement_after"]), int(attrs["displacement_until"])
 
@@ -133,7 +133,7 @@ def _without_displacement(posterior: Posterior) -> Posterior:
 
 
 def _tipping(posterior: Posterior, unit: Unit, acting: Exposure, tail: float) -> float:
-    net_days = _lags(posterior)[1]
+    net_days = lags_of(posterior)[1]
 
     def lower(psi: float) -> float:
         return float(np.quantile(_totals(posterior, unit, acting, net_days, psi), tail))
@@ -154,7 +154,7 @@ def _totals(
     days = acting.first_day + np.arange(acting.own.shape[1])
     since = days - first[:, None]
     seen = ((since >= 0) & (since <= lags)).any(axis=0) & np.isfinite(downloads[days])
-    after, until = _lags(posterior)
+    after, until = lags_of(posterior)
     impulse = posterior.draws["impulse"].to_numpy().reshape(len(acting.own), -1)
     back = ((since > after) & (since <= until)).astype(np.float64) / (until - after)
     taken = np.reshape(psi, (-1, 1)) * (impulse[:, unit.members] @ back)

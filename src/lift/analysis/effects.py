@@ -60,9 +60,9 @@ class Effects:
     """
 
     posterior: Posterior
-    post_notes: Mapping[str, str] = field(default_factory=dict)
+    post_notes: Mapping[str, str] = field(default_factory=dict, repr=False)
     coupling: Coupling = "shared"
-    noise: FloatArray | None = None
+    noise: FloatArray | None = field(default=None, repr=False)
     _cache: dict[str, Totals] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -91,6 +92,17 @@ class Identifiability:
     correlation: xr.DataArray
     resolution: xr.DataArray
     contrast_resolution: xr.DataArray
+
+    def __repr__(self) -> str:
+        """Return one line: how many posts are resolved, and what must be read together."""
+        sets = "; ".join(self.groups["posts"]) or "none"
+        return (
+            f"Identifiability({self.n_resolvable:.1f} of {len(self.posts)} posts resolved; "
+            f"read together: {sets})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(repr(self))}</p>{self.posts.to_html(index=False)}"
 
 
 def identifiability(posterior: Posterior, spec: ModelSpec, prob: float = 0.95) -> Identifiability:

@@ -38,7 +38,8 @@ def market_effects(
     DataFrame
         Columns market, by, unit, n_posts (posts in markets: a post that reaches two counts twice),
         observed (downloads on the observed days of the windows), mean, median, sd, lower, upper
-        (incremental downloads), prob, prob_positive, mcse_mean; rows by unit, then market, with
+        (incremental downloads), prob, prob_positive, mcse_mean; rows by unit
+        (posts in order of time), then market, with
         ``ALL_MARKETS`` last.
 
     Raises
@@ -49,6 +50,7 @@ def market_effects(
     tail = interval_tail(prob)
     draws: dict[str, dict[str, FloatArray]] = {}
     about: dict[tuple[str, str], tuple[int, float]] = {}
+    first: dict[str, tuple[int, str]] = {}  # posts in order of time, all else by name
     for market, posterior in posteriors.items():
         effects = Effects(posterior)
         downloads = posterior.downloads.to_numpy()
@@ -57,8 +59,10 @@ def market_effects(
             draws.setdefault(unit.name, {})[market] = array[..., i]
             observed = float(np.nansum(downloads[unit.window]))
             about[unit.name, market] = (len(unit.members), observed)
+            start = int(np.flatnonzero(unit.window)[0]) if by == "post" else 0
+            first[unit.name] = min((start, unit.name), first.get(unit.name, (start, unit.name)))
     rows = []
-    for unit_name in draws:
+    for unit_name in sorted(draws, key=first.__getitem__):
         parts = draws[unit_name]
         sums = [about[unit_name, market] for market in parts]
         about[unit_name, ALL_MARKETS] = (sum(n for n, _ in sums), sum(seen for _, seen in sums))

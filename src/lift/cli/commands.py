@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 from typer.core import TyperGroup
@@ -34,6 +34,12 @@ FINDING, BAD_INPUT, INTERRUPTED = 1, 2, 130
 DEMO_FOLDER = Path("runs/demo")
 
 type By = Literal["post", "influencer", "platform", "creator_type", "content", "campaign"]
+
+UNITS = "|".join(get_args(By.__value__))
+"""How help shows the choices of ``--by``."""
+
+ENGINE_CHOICES = "auto|exact|gibbs|pymc|statsmodels"
+"""How help shows the engines; a test holds it to those that there are."""
 
 
 class _Commands(TyperGroup):
@@ -213,7 +219,7 @@ def _fit(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="How to compute; auto, or what is frozen, by default."),
+        typer.Option(metavar=ENGINE_CHOICES, help="auto, or what is frozen, by default."),
     ] = None,
     spec: Spec = None,
     market: Market = None,
@@ -285,7 +291,7 @@ def _fit(
 @app.command("effects")
 def _effects(
     run: RunPath,
-    by: Annotated[By, typer.Option(help="What to take away together.")] = "post",
+    by: Annotated[By, typer.Option(metavar=UNITS, help="What to take away together.")] = "post",
     prob: Prob = 0.95,
     coupling: CouplingOption = "shared",
     campaign: CampaignOption = None,

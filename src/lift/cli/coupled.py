@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -15,8 +15,9 @@ type Coupled = Literal["shared", "independent", "superposition"]
 CouplingOption = Annotated[
     Coupled,
     typer.Option(
+        metavar="|".join(get_args(Coupled.__value__)),
         help="Noise of the days without the posts: that of the days observed, of its own, or (of "
-        "counts) two streams."
+        "counts) two streams.",
     ),
 ]
 CampaignOption = Annotated[

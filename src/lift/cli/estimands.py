@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lift.cli import printing
-from lift.cli.commands import AsCsv, AsJson, By, Prob, RunPath, Seed, app, load_run
+from lift.cli.commands import UNITS, AsCsv, AsJson, By, Prob, RunPath, Seed, app, load_run
 from lift.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -30,19 +31,27 @@ NEXT_COLUMNS = ("post", "baseline", "median", "lower", "upper", "prob_positive",
 @app.command("shares")
 def _shares(
     run: RunPath,
-    by: Annotated[By, typer.Option(help="Whose shares.")] = "post",
+    by: Annotated[By, typer.Option(metavar=UNITS, help="Whose shares.")] = "post",
     prob: Prob = 0.95,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
     """Split the campaign's effect: four attributions side by side."""
-    table = load_run(run).attribution(by, prob)
+    analysis = load_run(run)
+    table = analysis.attribution(by, prob)
     print_table(table, SHARE_COLUMNS, as_json=as_json, as_csv=as_csv)
     if not (as_json or as_csv):
         index = float(table["interaction_index"].iloc[0])
         printing.line(
             f"Interaction index {index:+.3f}: the leave-one-out column, added up, differs from the "
             "campaign's effect by that share of it. Aumann-Shapley and Shapley shares add up."
+        )
+        whole = analysis.effects.table("campaign", prob).iloc[0]
+        printing.line(
+            f"Shares count all days of the campaign's window, {whole['start'].date()} to "
+            f"{whole['end'].date()}; lift effects counts for each post its own days 0 to "
+            f"{analysis.posterior.attrs['horizon_days']}, so that its numbers differ a little from "
+            "the leave-one-out column."
         )
 
 
@@ -99,7 +108,12 @@ def _read_posts(file: Path) -> pd.DataFrame:
 
 
 def print_table(
-    table: pd.DataFrame, columns: tuple[str, ...], *, as_json: bool, as_csv: bool
+    table: pd.DataFrame,
+    columns: tuple[str, ...],
+    *,
+    as_json: bool,
+    as_csv: bool,
+    names: Mapping[str, str] | None = None,
 ) -> None:
     """Print the whole table as JSON or CSV, or its main columns for people.
 
@@ -110,6 +124,8 @@ def print_table(
         The main columns; those that the table lacks are left out.
     as_json, as_csv : bool
         Not both.
+    names : mapping of str to str, optional
+        What columns are called for people, where :mod:`lift.output.columns` has another name.
     """
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
@@ -119,4 +135,4 @@ def print_table(
         printing.csv_text(table)
     else:
         prob = float(table["prob"].iloc[0]) if "prob" in table and len(table) else None
-        printing.plain_table(table[[column for column in columns if column in table]], prob)
+        printing.plain_table(table[[column for column in columns if column in table]], prob, names)

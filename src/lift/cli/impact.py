@@ -42,8 +42,17 @@ def _impact(
     dynamic_regression: Annotated[
         bool, typer.Option("--dynamic-regression", help="Let coefficients of controls walk.")
     ] = False,
-    scale: Annotated[str, typer.Option(help="linear, log or counts.")] = "linear",
-    holidays: Annotated[str | None, typer.Option(help="Country of public holidays.")] = None,
+    scale: Annotated[
+        str,
+        typer.Option(
+            metavar="linear|log|counts",
+            help="Scale of the model.",
+        ),
+    ] = "linear",
+    holidays: Annotated[
+        str | None,
+        typer.Option(metavar="COUNTRY", help="Country of public holidays, such as US or IT."),
+    ] = None,
     report: Annotated[bool, typer.Option("--report", help="Say it in sentences.")] = False,
     figure: Annotated[Path | None, typer.Option(metavar="SVG", help="Write the figure.")] = None,
     series: Annotated[Path | None, typer.Option(metavar="CSV", help="Write the series.")] = None,

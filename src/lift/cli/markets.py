@@ -35,7 +35,8 @@ def _markets(
     spec: Spec = None,
     workers: Workers = None,
     engine: Annotated[
-        str, typer.Option(help="exact or pymc; pymc does markets.free_loadings, and is slow.")
+        str,
+        typer.Option(metavar="exact|pymc", help="pymc does free_loadings, and is slow."),
     ] = "exact",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier runs.")] = False,
     prob: Prob = 0.95,

@@ -154,7 +154,9 @@ def coupled(table: pd.DataFrame) -> str:
     return f"Coupling: {table['coupling'].iloc[0]}."
 
 
-def plain_table(table: pd.DataFrame, prob: float | None = None) -> None:
+def plain_table(
+    table: pd.DataFrame, prob: float | None = None, names: Mapping[str, str] | None = None
+) -> None:
     """Print any table in the wording of :mod:`lift.output.columns`.
 
     Parameters
@@ -162,13 +164,15 @@ def plain_table(table: pd.DataFrame, prob: float | None = None) -> None:
     table : DataFrame
     prob : float, optional
         Probability of its intervals, where it has no column that says it.
+    names : mapping of str to str, optional
+        What columns are called, where they have another name there.
     """
     from rich.text import Text
 
     from lift.output.columns import columns
 
     shown = _table()
-    read = columns(table, prob)
+    read = columns(table, prob, names)
     for column in read:
         justify: Literal["left", "right"] = "right" if column.number else "left"
         shown.add_column(column.heading, justify=justify, overflow="fold")

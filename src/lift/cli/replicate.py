@@ -10,7 +10,9 @@ import typer
 
 from lift.cli import printing
 from lift.cli.commands import (
+    ENGINE_CHOICES,
     FINDING,
+    UNITS,
     AsJson,
     By,
     CampaignPath,
@@ -220,14 +222,15 @@ def _preregister(
         typer.Option(metavar="FILE", help="File to write; else preregistration.toml beside it."),
     ] = None,
     primary: Annotated[
-        list[By] | None, typer.Option("--primary", help="Primary estimands, as of effects --by.")
+        list[By] | None,
+        typer.Option("--primary", metavar=UNITS, help="Primary estimands."),
     ] = None,
-    by: Annotated[By, typer.Option(help="Whose effect decides.")] = "campaign",
+    by: Annotated[By, typer.Option(metavar=UNITS, help="Whose effect decides.")] = "campaign",
     unit: Annotated[str, typer.Option(metavar="NAME", help="Which one of them.")] = "campaign",
     above: Annotated[float, typer.Option(help="Downloads that the effect must exceed.")] = 0.0,
     prob: Annotated[float, typer.Option(help="Probability from which on it does.")] = 0.95,
     decision: Annotated[str, typer.Option(metavar="TEXT", help="What is done then.")] = "",
-    engine: Annotated[str, typer.Option(help="How to compute.")] = "exact",
+    engine: Annotated[str, typer.Option(metavar=ENGINE_CHOICES, help="How to compute.")] = "exact",
     draws: Draws = 4000,
     seed: Seed = 1,
     spec: Spec = None,

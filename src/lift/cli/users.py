@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lift.cli import printing
-from lift.cli.commands import AsCsv, AsJson, By, Prob, RunPath, app, load_run
+from lift.cli.commands import UNITS, AsCsv, AsJson, By, Prob, RunPath, app, load_run
 from lift.cli.coupled import CampaignOption, CouplingOption, coupled_run
 from lift.cli.estimands import print_table
 from lift.errors import InputError, Problem
@@ -103,7 +103,7 @@ QualitySd = Annotated[
 @app.command("users")
 def _users(
     run: RunPath,
-    by: Annotated[By, typer.Option(help="What to take away together.")] = "post",
+    by: Annotated[By, typer.Option(metavar=UNITS, help="What to take away together.")] = "post",
     days: Days = "1,7,30,90",
     retention: RetentionFile = None,
     cohorts: CohortFile = None,
@@ -139,7 +139,7 @@ def _users(
 @app.command("money")
 def _money(
     run: RunPath,
-    by: Annotated[By, typer.Option(help="What to take away together.")] = "post",
+    by: Annotated[By, typer.Option(metavar=UNITS, help="What to take away together.")] = "post",
     days: Days = "30",
     target: Annotated[
         float | None,
@@ -175,19 +175,34 @@ def _money(
 @app.command("displacement")
 def _displacement(
     run: RunPath,
-    by: Annotated[By, typer.Option(help="What to take away together.")] = "campaign",
+    by: Annotated[By, typer.Option(metavar=UNITS, help="What to take away together.")] = "campaign",
     prob: Prob = 0.95,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
     """Print effects gross and net of pull-forward."""
-    table = load_run(run).displacement(by, prob)
-    print_table(table, DISPLACEMENT_COLUMNS, as_json=as_json, as_csv=as_csv)
+    analysis = load_run(run)
+    table = analysis.displacement(by, prob)
+    print_table(table, DISPLACEMENT_COLUMNS, as_json=as_json, as_csv=as_csv, names=_lags(analysis))
     if not (as_json or as_csv):
+        if "displacement" not in analysis.posterior.draws:
+            printing.line(
+                "This model takes nothing back (no displacement): gross and net differ only by "
+                "the days after the posts that they count, as do the effects that lift effects "
+                f"prints, over days 0 to {analysis.posterior.attrs['horizon_days']}."
+            )
         printing.line(
             "Tipping: share of the response that, taken back later, makes the net interval include "
             "zero. A share that seems small is no proof that nothing was pulled forward."
         )
+
+
+def _lags(analysis: Analysis) -> dict[str, str]:
+    """Return what gross and net are called: over which days after a post."""
+    attrs = analysis.posterior.attrs
+    ends = {"gross": attrs["displacement_after"], "net": attrs["displacement_until"]}
+    names = {name: f"{name}, days 0 to {end}" for name, end in ends.items()}
+    return {column: names[name] for name in names for column in (name, f"{name}_mean")}
 
 
 def day_list(text: str) -> list[int]:

@@ -19,6 +19,8 @@ from lift.data.dataset_registry import DATASETS, EVENTS, Dataset
 from lift.data.tables import meant
 from lift.errors import LiftError
 
+__all__ = ("DATASETS", "EVENTS", "FOLDER_VARIABLE", "Dataset", "events", "fetch", "names", "to_csv")
+
 FOLDER_VARIABLE = "LIFT_DATA_DIR"
 DOWNLOAD_SECONDS = 30
 """Seconds without an answer after which a download is given up."""
@@ -186,3 +188,7 @@ def _parse(text: str) -> pd.DataFrame:
     if "value" in frame:
         frame["value"] = frame["value"].astype("float64")
     return frame
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Literal
 
 from lift.errors import DiagnosticsError, InputError, Problem
@@ -55,6 +56,18 @@ class ImpactResult:
     fitted: ImpactFit
     settings: ImpactSettings
     alpha: float
+
+    def __repr__(self) -> str:
+        """Return one line: the cumulative effect with its interval, and p."""
+        row = self.summary_data.loc["Cumulative"]
+        return (
+            f"ImpactResult(cumulative effect {row['AbsEffect']:,.4g}, "
+            f"{100 * (1 - self.alpha):.6g}% interval "
+            f"{row['AbsEffect.lower']:,.4g} to {row['AbsEffect.upper']:,.4g}, p {self.p_value:.3g})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.summary())}</pre>"
 
     @property
     def p_value(self) -> float:

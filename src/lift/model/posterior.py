@@ -52,6 +52,18 @@ class Posterior:
 
     tree: xr.DataTree
 
+    def __repr__(self) -> str:
+        """Return one line: campaign, engine, draws, days and posts."""
+        attrs, sizes = self.attrs, self.draws.sizes
+        return (
+            f"Posterior({attrs.get('campaign', '')!r}, {attrs.get('engine', 'no engine')}: "
+            f"{sizes['chain']} chains of {sizes['draw']:,} draws, {len(self.dates)} days, "
+            f"{len(self.posts)} posts)"
+        )
+
+    def _repr_html_(self) -> str:
+        return str(self.tree._repr_html_())  # type: ignore[no-untyped-call]
+
     @property
     def draws(self) -> xr.Dataset:
         """Draws, dims (chain, draw, ...)."""

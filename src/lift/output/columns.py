@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -63,7 +63,9 @@ class Column:
     cells: tuple[str, ...]
 
 
-def columns(table: pd.DataFrame, prob: float | None = None) -> list[Column]:
+def columns(
+    table: pd.DataFrame, prob: float | None = None, names: Mapping[str, str] | None = None
+) -> list[Column]:
     """Return the columns of a table as people read them, bounds of an interval as one.
 
     Parameters
@@ -73,6 +75,8 @@ def columns(table: pd.DataFrame, prob: float | None = None) -> list[Column]:
         together (``<name>_mean``, ``<name>_lower``, ...) have the same decimals.
     prob : float, optional
         Probability of the intervals, for their heading; theirs that the table states by default.
+    names : mapping of str to str, optional
+        What columns are called here, in place of :data:`HEADINGS`.
 
     Returns
     -------
@@ -81,37 +85,28 @@ def columns(table: pd.DataFrame, prob: float | None = None) -> list[Column]:
     if prob is None and "prob" in table and len(table):
         prob = float(table["prob"].iloc[0])
     level = "" if prob is None else f"{wording.level(prob)} "
+    called = {**HEADINGS, **(names or {})}
     shown = []
     for name in map(str, table.columns):
         family, part = _parted(name)
         if part == "upper" and f"{family}lower" in table:
             continue
         if part == "lower" and f"{family}upper" in table:
-            of = heading(family.rstrip("_")) if family else ""
+            of = _called(family.rstrip("_"), called) if family else ""
             ends = zip(_numbers(table, name), _numbers(table, f"{family}upper"), strict=True)
             cells = tuple(
                 wording.ABSENT if wording.ABSENT in pair else " to ".join(pair) for pair in ends
             )
             shown.append(Column(f"{of} {level}interval".strip(), True, cells))
         elif table[name].dtype.kind in "iuf":
-            shown.append(Column(heading(name), True, tuple(_numbers(table, name))))
+            shown.append(Column(_called(name, called), True, tuple(_numbers(table, name))))
         else:
-            shown.append(Column(heading(name), False, tuple(map(_text, table[name]))))
+            shown.append(Column(_called(name, called), False, tuple(map(_text, table[name]))))
     return shown
 
 
-def heading(name: str) -> str:
-    """Return what people call a column.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    str
-    """
-    return HEADINGS.get(name, name.replace("_", " "))
+def _called(name: str, called: Mapping[str, str]) -> str:
+    return called.get(name, name.replace("_", " "))
 
 
 def _parted(name: str) -> tuple[str, str]:

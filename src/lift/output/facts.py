@@ -10,7 +10,7 @@ import pandas as pd
 
 from lift.analysis.counterfactual import curve, is_linear
 from lift.analysis.diagnostics import Finding, summary
-from lift.analysis.displacement import displacement_table
+from lift.analysis.displacement import displacement_table, lags_of
 from lift.analysis.effects import Effects
 from lift.analysis.hierarchy import contrast_table
 from lift.analysis.identifiability import Identifiability, comparable, identifiability
@@ -89,6 +89,8 @@ class Facts:
         displacement.
     components : DataFrame or None
         As :meth:`lift.analysis.components.Components.table`, where the run directory has them.
+    displaced_days : tuple of two int, or None
+        Days after a post, from 0, that gross and net effects count, where pull_forward is there.
     told_apart : Identifiability or None
         What the data say of each post, where it can be told.
     contrasts : DataFrame or None
@@ -117,6 +119,7 @@ class Facts:
     outcomes: Outcomes = field(default_factory=Outcomes)
     pull_forward: pd.DataFrame | None = None
     linear: bool = False
+    displaced_days: tuple[int, int] | None = None
     components: pd.DataFrame | None = None
     told_apart: Identifiability | None = None
     contrasts: pd.DataFrame | None = None
@@ -170,6 +173,7 @@ def gather(
     Facts
     """
     posterior = effects.posterior
+    forward = pull_forward(effects, spec, prob)
     compared = contrast_table(posterior, prob) if "group" in posterior.draws else pd.DataFrame()
     tables = {by: effects.table(by, prob) for by in effects.available()}
     posts = posterior.posts
@@ -196,7 +200,8 @@ def gather(
         manifest=manifest,
         truth=truth,
         outcomes=outcomes or Outcomes(),
-        pull_forward=pull_forward(effects, spec, prob),
+        pull_forward=forward,
+        displaced_days=None if forward is None else lags_of(posterior),
         told_apart=identifiability(posterior, spec, prob)
         if spec is not None and comparable(posterior)
         else None,

@@ -147,3 +147,9 @@ def test_an_original_is_asked_for_at_its_commit_and_converted(
     monkeypatch.setitem(DATASETS, "app_immuni_2021", changed)
     frame = datasets.fetch("app_immuni_2021")
     assert frame["value"].tolist() == [20.0, 2.0, 10.0, 1.0, 30.0, 3.0]
+
+
+def test_the_module_shows_what_it_offers() -> None:
+    assert dir(datasets) == sorted(datasets.__all__)
+    assert {"fetch", "names", "events"} <= set(dir(datasets))
+    assert "os" not in dir(datasets)

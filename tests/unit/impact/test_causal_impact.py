@@ -24,6 +24,10 @@ def test_finds_the_effect_that_was_put_in(data: pd.DataFrame) -> None:
     assert result.p_value == 1 / 4001
     assert result.convergence["r_hat"].max() < 1.01
     assert result.convergence["ess_bulk"].min() > 2000
+    assert repr(result).startswith("ImpactResult(cumulative effect ")
+    assert "95% interval" in repr(result)
+    assert len(repr(result)) < 200
+    assert result._repr_html_().startswith("<pre>")
 
 
 def test_same_seed_same_numbers_and_another_seed_others(data: pd.DataFrame) -> None:
