@@ -141,7 +141,12 @@ def draw(facts: Facts) -> dict[str, str]:
         ),
         "posts": figures.post_forest(facts.tables["post"], truth=facts.truth_of("post")),
         "windows": figures.post_windows(facts.tables["post"]),
-        "panels": figures.post_panels(facts.windows, prob=facts.prob, prior=only_prior(facts)),
+        "panels": figures.post_panels(
+            facts.windows,
+            prob=facts.prob,
+            prior=only_prior(facts),
+            moments=dict(zip(facts.posts["post"].astype(str), facts.posts["date"], strict=True)),
+        ),
     }
     for by in facts.groupings():
         drawn[by] = figures.post_forest(

@@ -32,7 +32,10 @@ def drawn(
         "curve": figures.campaign_curve(curve, cumulative, posts, prob=0.9, truth=251_000.0),
         "forest": figures.post_forest(tables["influencer"], truth=known, heading="influencer"),
         "windows": figures.post_windows(tables["post"]),
-        "panels": figures.post_panels({post: curve.iloc[20:60] for post in posts["post"]}),
+        "panels": figures.post_panels(
+            {post: curve.iloc[20:60] for post in posts["post"]},
+            moments=dict(zip(posts["post"], posts["date"], strict=True)),
+        ),
     }
     return {name: figures.to_svg(figure, name) for name, figure in made.items()}
 
@@ -173,3 +176,9 @@ def test_drawing_leaves_the_settings_of_the_user_alone(tables: Mapping[str, pd.D
         inside = figures.to_svg(figures.post_forest(tables["post"]), "a")
     assert inside == figures.to_svg(figures.post_forest(tables["post"]), "a")
     assert dict(mpl.rcParams) == before
+
+
+def test_forests_and_panels_say_what_they_show(svgs: dict[str, str]) -> None:
+    assert "mean and 95% interval" in svgs["forest"]
+    assert "downloads per day, each panel on its own axis" in svgs["panels"]
+    assert ">post<" in svgs["panels"]

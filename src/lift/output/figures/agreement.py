@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from lift.output import wording
-from lift.output.figures.style import PALETTE, WIDTH_INCHES, drawing, elided
+from lift.output.figures.style import PALETTE, WIDTH_INCHES, drawing, elided, interval_of
 
 COLOURS = ("observed", "without", "effect", "truth", "muted")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -37,7 +37,12 @@ def engine_forest(table: pd.DataFrame, *, failed: tuple[str, ...] = ()) -> Figur
     units = list(dict.fromkeys(table["unit"]))
     reference = table[table["engine"] == engines[0]]
     low, high = min(0.0, reference["lower"].min()), reference["upper"].max()
-    edges = (low - ROOM * (high - low) / 2, high + ROOM * (high - low) / 2)
+    room = ROOM * (high - low) / 2
+    margin = 0.03 * (high - low)
+    edges = (
+        max(low - room, min(low, float(table["lower"].min())) - margin),
+        min(high + room, max(high, float(table["upper"].max())) + margin),
+    )
     step = 0.8 / max(len(engines), 1)
     with drawing():
         height = 1.2 + 0.16 * len(units) * len(engines) + 0.12 * len(units)
@@ -75,7 +80,7 @@ def engine_forest(table: pd.DataFrame, *, failed: tuple[str, ...] = ()) -> Figur
         axes.set_axisbelow(True)
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.short(value)))
-        axes.set_xlabel("incremental downloads")
+        axes.set_xlabel(f"incremental downloads: mean and {interval_of(table)}")
         axes.legend(
             loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(engines), borderaxespad=0.0
         )

@@ -98,7 +98,11 @@ def campaign_curve(
 
 
 def post_panels(
-    windows: Mapping[str, pd.DataFrame], *, prob: float = 0.95, prior: Collection[str] = ()
+    windows: Mapping[str, pd.DataFrame],
+    *,
+    prob: float = 0.95,
+    prior: Collection[str] = (),
+    moments: Mapping[str, pd.Timestamp] | None = None,
 ) -> Figure:
     """Return a small panel per post: its own window, observed and without that post.
 
@@ -111,6 +115,8 @@ def post_panels(
         Probability of the interval, for the legend.
     prior : collection of post
         The posts that are only prior, which their titles say.
+    moments : mapping of post to Timestamp, optional
+        When each post went out: a line in its panel.
 
     Returns
     -------
@@ -132,6 +138,10 @@ def post_panels(
         handles: list[Artist] = []
         for axes, (post, window) in zip(grid.flat, windows.items(), strict=False):
             handles = _curves(axes, window, prob, with_log=False)
+            if moments and post in moments:
+                (when,) = days(pd.Series([moments[post]]))
+                line = axes.axvline(when, color=PALETTE["effect"], linewidth=0.9, label="post")
+                handles = [*handles, line]
             title = f"{elided(post, 12)} (only prior)" if post in prior else elided(post, 22)
             axes.set_title(title, fontsize=8.5)
             axes.tick_params(labelsize=7.5)
@@ -140,10 +150,11 @@ def post_panels(
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
             axes.yaxis.get_major_locator().set_params(nbins=3)
+        figure.supylabel("downloads per day, each panel on its own axis", fontsize=8.5)
         for axes in list(grid.flat)[len(windows) :]:
             axes.set_visible(False)
         figure.legend(
-            handles=handles, loc="outside upper left", ncols=3, fontsize=8.5, borderaxespad=0.0
+            handles=handles, loc="outside upper left", ncols=4, fontsize=8.5, borderaxespad=0.0
         )
         return figure
 

@@ -12,7 +12,15 @@ from matplotlib.ticker import FuncFormatter
 
 from lift.analysis.effects import ONLY_PRIOR
 from lift.output import wording
-from lift.output.figures.style import PALETTE, WIDTH_INCHES, dates, days, drawing, elided
+from lift.output.figures.style import (
+    PALETTE,
+    WIDTH_INCHES,
+    dates,
+    days,
+    drawing,
+    elided,
+    interval_of,
+)
 
 
 def post_forest(
@@ -78,7 +86,7 @@ def post_forest(
         axes.set_axisbelow(True)
         axes.spines["left"].set_visible(False)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: wording.short(value)))
-        axes.set_xlabel("incremental downloads")
+        axes.set_xlabel(f"incremental downloads: mean and {interval_of(table)}")
         if any(isfinite(truth.get(str(unit), np.nan)) for unit in table["unit"]):
             axes.plot([], [], "|", markersize=11, markeredgewidth=2.2, color=PALETTE["truth"])
             axes.legend(

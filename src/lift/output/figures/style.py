@@ -164,6 +164,13 @@ def elided(name: object, letters: int = MAX_LABEL) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
+def interval_of(table: pd.DataFrame) -> str:
+    """Return what the lines of a table of effects are: its interval with its probability."""
+    return (
+        f"{wording.level(float(table['prob'].iloc[0]))} interval" if "prob" in table else "interval"
+    )
+
+
 def days(dates: pd.Series) -> list[float]:
     """Return dates as matplotlib counts them."""
     return [float(number) for number in date2num(pd.to_datetime(dates).to_numpy())]
