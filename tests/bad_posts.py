@@ -178,7 +178,7 @@ POSTS_AND_CONTROLS: list[BadInput] = [
     BadInput(
         "control-days-absent",
         rows("controls", lambda own: own[:-2]),
-        ("every day must have a row", "2 absent days: 2025-11-29, 2025-11-30"),
+        ("every day must have a row", "2 absent days: 2025-11-29, 2025-11-30; add their rows with"),
     ),
     BadInput(
         "control-weekly",

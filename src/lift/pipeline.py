@@ -84,8 +84,7 @@ def analyse(
     spec = ModelSpec() if spec is None else spec
     check_arguments(campaign, spec)
     sampler = engine_named(engine)
-    threads = (os.cpu_count() or 1) if workers is None else workers
-    settings = SampleSettings(draws, chains, seed, threads)
+    settings = check_settings(engine, draws=draws, chains=chains, seed=seed, workers=workers)
     check(campaign, spec)
     begun = time.perf_counter()
     series: dict[int, Posterior] = {}
@@ -144,11 +143,34 @@ def expected_wait(
     """
     from lift.engines.cost import expected_cost
 
-    engine_named(engine)
+    settings = check_settings(engine, draws=draws, chains=chains, workers=workers)
     check(campaign, spec)
-    threads = (os.cpu_count() or 1) if workers is None else workers
-    cost = expected_cost(campaign, spec, engine, SampleSettings(draws, chains, 1, threads))
+    cost = expected_cost(campaign, spec, engine, settings)
     return "" if cost is None else cost.told()
+
+
+def check_settings(
+    engine: str, *, draws: int, chains: int = 4, seed: int = 1, workers: int | None = None
+) -> SampleSettings:
+    """Check how to compute; nothing is read or fitted.
+
+    Parameters
+    ----------
+    engine, draws, chains, seed, workers
+        As for :func:`analyse`.
+
+    Returns
+    -------
+    SampleSettings
+
+    Raises
+    ------
+    EngineError
+        If there is no engine of that name, or a setting cannot be.
+    """
+    engine_named(engine)
+    threads = (os.cpu_count() or 1) if workers is None else workers
+    return SampleSettings(draws, chains, seed, threads)
 
 
 def load(folder: str | Path) -> Analysis:

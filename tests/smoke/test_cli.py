@@ -421,3 +421,25 @@ def test_a_long_fit_says_so_before_it_begins(
     result = run("fit", campaign, "--out", tmp_path / "run")
     assert line in result.stderr
     assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["fit --engine stan", "fit --draws 4001", "markets", "markets --engine gibbs"]
+)
+def test_what_cannot_be_fitted_is_refused_before_anything_is_said(
+    words: str, tmp_path: Path
+) -> None:
+    folder = write_good(tmp_path / "campaign")
+    found = run(*words.split(), folder, "--out", tmp_path / "run")
+    assert found.exit_code == 2
+    for word in ("note", "fitting"):
+        assert word not in found.output
+
+
+def test_the_runs_of_markets_are_named_where_one_was_meant(tmp_path: Path) -> None:
+    for name in ("it", "fr"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text("{}", encoding="utf-8")
+    found = run("effects", tmp_path)
+    assert found.exit_code == 2
+    assert "it holds the runs fr, it: name one of them" in " ".join(found.output.split())

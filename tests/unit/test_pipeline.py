@@ -164,3 +164,18 @@ def test_a_horizon_beyond_the_window_of_the_response_is_refused() -> None:
     with pytest.raises(InputError, match=r"horizon_days must be less than .*found 60 and 60"):
         check(campaign(120, (30.4,)), ModelSpec(horizon_days=60))
     check(campaign(120, (30.4,)), ModelSpec(horizon_days=59))
+
+
+def test_a_log_that_is_asked_for_of_a_control_with_zeros_is_refused() -> None:
+    one = campaign(60, (30.4,), n_controls=2)
+    assert one.controls is not None
+    holed = one.controls.drop(columns="market")
+    holed.loc[[7, 9], "series_1"] = 0.0
+    data = Campaign(one.downloads.drop(columns="market"), one.posts, holed)
+    logs = ModelSpec.model_validate({"baseline": {"control_transform": "log"}})
+    with pytest.raises(
+        InputError, match="'series_1' at or below it on 2 days, the first 2025-01-08"
+    ):
+        check(data, logs)
+    check(data, ModelSpec())
+    check(one, logs)

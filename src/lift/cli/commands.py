@@ -240,15 +240,15 @@ def _fit(
     seed = planned.get("seed", 1) if seed is None else seed
     draws = planned.get("draws", 4000) if draws is None else draws
     engine = planned.get("engine", "auto") if engine is None else engine
-    read, model = read_inputs(campaign, spec, market)
-    chosen = _one_market(read, market)
-    for notice in chosen.notices:
-        printing.note(notice)
     from lift import pipeline
     from lift.analysis.diagnostics import CHOICES
 
-    if told := pipeline.expected_wait(chosen, model, engine=engine, draws=draws, workers=workers):
-        printing.note(told)
+    pipeline.check_settings(engine, draws=draws, seed=seed, workers=workers)
+    read, model = read_inputs(campaign, spec, market)
+    chosen = _one_market(read, market)
+    told = pipeline.expected_wait(chosen, model, engine=engine, draws=draws, workers=workers)
+    for notice in [*chosen.notices, *([told] if told else [])]:
+        printing.note(notice)
     with _refusal_of(out), printing.progress(f"fitting {chosen.name}") as progress:
         analysis = pipeline.analyse(
             chosen,

@@ -45,13 +45,19 @@ def _markets(
 ) -> None:
     """Fit all markets together: effects by market and in total."""
     read, model = read_inputs(campaign, spec, None)
-    for notice in read.notices:
-        printing.note(notice)
     import pandas as pd
 
     from lift import joint
+    from lift.engines.base import SampleSettings
+    from lift.engines.registry import markets_engine_named
+    from lift.model.markets import build_markets
     from lift.output import store
 
+    markets_engine_named(engine)
+    SampleSettings(draws=draws, seed=seed)
+    build_markets(read, model)
+    for notice in read.notices:
+        printing.note(notice)
     for name in read.markets:
         store.check_target(out / joint.run_folder(name), overwrite=overwrite)
     words = ["lift", "markets", str(campaign), "--out", str(out), "--seed", str(seed)]

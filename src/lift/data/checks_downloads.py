@@ -71,6 +71,11 @@ def market_column(table: RawTable, problems: list[Problem]) -> list[str | None]:
     return found
 
 
+EMPTY = "add a row with an empty value for a day that was not observed"
+ABSENT = {"controls": "add their rows with values, as a control must have one on every day"}
+"""What to do about absent days, by table."""
+
+
 def check_calendar(
     table: RawTable,
     values: Days,
@@ -153,8 +158,7 @@ def check_calendar(
         problems.append(
             table.problem(
                 f"every day must have a row{place}, found {counted(len(absent), 'absent day')}: "
-                f"{some(map(str, absent))}{mixed}; add a row with an empty value for a day that "
-                "was not observed"
+                f"{some(map(str, absent))}{mixed}; {ABSENT.get(table.where, EMPTY)}"
             )
         )
     return True

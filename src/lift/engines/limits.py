@@ -51,7 +51,8 @@ def mixtures(design: Design) -> list[str]:
         'baseline.noise = "student_t"': design.noise == "student_t",
         "baseline.level_shifts = true": design.level_shifts,
         "response.heavy_tails = true": design.heavy_tails,
-        f'baseline.control_prior = "{design.selection.prior}"': design.selection.prior != "ridge",
+        f'baseline.control_prior = "{design.selection.prior}"': design.selection.prior != "ridge"
+        and any(block.name == "control" for block in design.blocks),
     }
     return [setting for setting, on in asked.items() if on]
 

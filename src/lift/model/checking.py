@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from lift.data.arguments import check_kinds
 from lift.data.campaign import Campaign
 from lift.data.cohorts import users_campaign
 from lift.data.copies import is_copy
-from lift.data.tables import some
+from lift.data.tables import counted, some
 from lift.errors import InputError, Problem
 from lift.model.baseline import control_block
 from lift.model.design import build_design
@@ -26,9 +28,9 @@ def check(campaign: Campaign, spec: ModelSpec) -> None:
     ------
     InputError
         If one of them is of another kind, no post reaches the market, no day of a post's horizon
-        was observed, the horizon goes beyond the window of the response, two controls are one on
-        the scale on which they enter, or the users of a day that the specification names cannot be
-        fitted.
+        was observed, the horizon goes beyond the window of the response, a control has no log where
+        it is asked for, two are one on the scale on which they enter, or the users of a day that
+        the specification names cannot be fitted.
     EngineError
         If the model cannot be built on these data.
     """
@@ -98,7 +100,7 @@ def spec_faults(spec: ModelSpec) -> list[Problem]:
 
 
 def control_faults(campaign: Campaign, spec: ModelSpec) -> list[Problem]:
-    """Return which controls are one on the scale on which they enter the model.
+    """Return which controls have no log where it is asked for, or are one as they enter the model.
 
     Parameters
     ----------
@@ -113,6 +115,22 @@ def control_faults(campaign: Campaign, spec: ModelSpec) -> list[Problem]:
     """
     if campaign.controls is None or not spec.baseline.controls:
         return []
+    names = campaign.control_names
+    if spec.baseline.control_transform == "log":
+        low = campaign.controls.set_index("date")[list(names)] <= 0.0
+        faults = [
+            Problem(
+                "controls",
+                'control_transform = "log" needs controls above 0 on every day, found '
+                f"{name!r} at or below it on {counted(int(days.sum()), 'day')}, the first "
+                f"{pd.Timestamp(str(days.idxmax())).date()}; "
+                'correct the values, leave the series out, or use "auto" or "none"',
+            )
+            for name, days in low.items()
+            if days.any()
+        ]
+        if faults:
+            return faults
     block = control_block(campaign, spec.baseline, log_scale=spec.scale == "log")
     faults = []
     for j, name in enumerate(block.labels):

@@ -49,7 +49,8 @@ class PostDesign:
     group_sd : ndarray, shape (G,)
         Prior sd of each.
     influencers : tuple of str, length I
-        Those who posted more than once; empty if the specification has no influencer effect.
+        Those who posted more than once; empty if fewer than two did (one of them alone could not
+        be told from the mean), or the specification has no influencer effect.
     influencer : ndarray of int, shape (J,)
         Position in ``influencers``, -1 for none.
     share : ndarray, shape (J,), or None

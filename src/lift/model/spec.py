@@ -45,7 +45,7 @@ class ResponseSpec(Closed):
     group_by : tuple of str
         Attributes with a deviation of the mean amplitude for each of their levels.
     influencer : bool
-        An influencer's own deviation, where somebody posted more than once.
+        An influencer's own deviation, for those who posted more than once where at least two did.
     views : bool
         Scale a post's response by a power of its views, where views are given.
     mean_sd : float

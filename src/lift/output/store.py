@@ -192,7 +192,9 @@ def load(folder: str | Path) -> StoredRun:
         raise RunError(f"{folder} must be a run directory, found none; make one with lift fit")
     recorded = recorded_manifest(path)
     if recorded is None:
-        raise RunError(f"{folder} is not a run of lift: it has no {manifests.FILE} of one")
+        inside = sorted(file.parent.name for file in path.glob(f"*/{manifests.FILE}"))
+        runs = f"; it holds the runs {', '.join(inside)}: name one of them" if inside else ""
+        raise RunError(f"{folder} is not a run of lift: it has no {manifests.FILE} of one{runs}")
     if recorded["format"] != manifests.FORMAT:
         raise RunError(
             f"{folder} has the layout {recorded['format']}, this version of lift reads "

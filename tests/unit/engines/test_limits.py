@@ -110,3 +110,9 @@ def test_engines_of_markets_do_what_they_do() -> None:
     require_together("pymc", plain)
     loadings = build_markets(two_markets(), ModelSpec.model_validate({"markets": LOADINGS}))
     require_together("pymc", loadings)
+
+
+def test_a_prior_of_controls_that_are_not_there_asks_for_nothing() -> None:
+    setting = {"baseline": {"control_prior": "horseshoe"}}
+    design = build_design(rich_campaign(n_controls=0), ModelSpec.model_validate(setting))
+    assert beyond("exact", design) == []
