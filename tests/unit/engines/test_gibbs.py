@@ -320,7 +320,7 @@ def test_student_noise_of_counts_is_refused_with_the_reason() -> None:
 )
 def test_tails_are_refused_by_the_exact_engine(spec: dict[str, object], named: str) -> None:
     with pytest.raises(EngineError, match=f'{named}.*engine = "gibbs"'):
-        fit_exact(campaign(60, (30.4,)), ModelSpec.model_validate(spec), SampleSettings(100, 1))
+        fit_exact(rich_campaign(n_controls=1), ModelSpec.model_validate(spec), SampleSettings(100))
 
 
 def test_states_have_the_posterior_of_the_exact_engine() -> None:
