@@ -12,7 +12,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.linalg import solve_triangular
 
 from lift.analysis.state_draws import States
@@ -78,6 +77,9 @@ def error_checks(errors: FloatArray) -> pd.DataFrame:
     InputError
         If there are fewer than :data:`MIN_ERRORS` errors.
     """
+    # no fit needs it
+    from scipy import stats
+
     known = errors[np.isfinite(errors)]
     n = len(known)
     if n < MIN_ERRORS:
