@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lift.analysis.caveats import MEAN_OF_A_FEW, of_mean
 from lift.analysis.diagnostics import Finding, chain_findings, findings, measures
@@ -11,6 +14,8 @@ from lift.analysis.effects import Effects
 from lift.analysis.identifiability import overlap
 from lift.data.tables import some
 from lift.model.posterior import Posterior
+
+FloatArray = NDArray[np.float64]
 
 LEAST_SEEN = 0.05
 """Part of a post's response that must lie on observed days where only the data speak of it."""
@@ -24,7 +29,8 @@ def every_finding(effects: Effects) -> list[Finding]:
 
 def failures(posterior: Posterior) -> list[str]:
     """Return why the draws of a fit must not be believed; empty where nothing speaks against it."""
-    found = every_finding(Effects(posterior))
+    # means and responses are only ever for review: no fit waits for their effects
+    found = [*findings(posterior), *effect_findings(Effects(posterior))]
     return [finding.text for finding in found if finding.level == "FAIL"]
 
 
@@ -33,15 +39,18 @@ def tail_findings(effects: Effects) -> list[Finding]:
     heavy = [
         str(name)
         for by in ("post", "campaign")
-        for name, draws in zip(
-            effects.draws(by)[by].to_numpy(), effects.draws(by).to_numpy().T, strict=True
-        )
+        for name, draws in _by_unit(effects, by)
         if of_mean(draws)
     ]
     if not heavy:
         return []
     text = f"effect of {some(heavy)}: {MEAN_OF_A_FEW}"
     return [Finding("REVIEW", "Means of the effects", text)]
+
+
+def _by_unit(effects: Effects, by: str) -> Iterable[tuple[str, FloatArray]]:
+    draws = effects.draws(by)
+    return zip(draws[by].to_numpy(), draws.to_numpy().T, strict=True)
 
 
 def unseen_findings(posterior: Posterior) -> list[Finding]:

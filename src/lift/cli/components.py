@@ -50,8 +50,8 @@ def _components(
         printing.line(
             f"Lowest and highest median of a day, and mean width of its {wording.level(prob)} "
             f"interval, over {found.observed.sizes['date']} days, from "
-            f"{found.draws.attrs['n_draws']} of {found.draws.attrs['n_stored']} draws. --csv has "
-            "every day, on the scale of the model."
+            f"{found.draws.attrs['n_draws']:,} of {found.draws.attrs['n_stored']:,} draws. "
+            "--csv has every day, on the scale of the model."
         )
         if found.errors is None:
             printing.line("Prediction errors of counts are not normal: there is no check of them.")

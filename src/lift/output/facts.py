@@ -244,7 +244,8 @@ def running_total(effects: Effects, prob: float) -> pd.DataFrame:
     -------
     DataFrame
         Columns date, mean, lower, upper (downloads); one row per observed day of the campaign's
-        window, and before them the day before the first post with zeros where the data have it.
+        window, the total so far on the days between windows, and before them the day before the
+        first post with zeros where the data have it.
     """
     (unit,) = effects.units("campaign")
     positions, daily = effects.daily_draws(unit)
@@ -259,7 +260,12 @@ def running_total(effects: Effects, prob: float) -> pd.DataFrame:
             "upper": upper,
         }
     )
-    first = int(np.flatnonzero(unit.window)[0])
+    # nothing is added between windows: without their days a line would rise towards the next post
+    inside = np.flatnonzero(unit.window)
+    between = np.setdiff1d(np.arange(inside[0], inside[-1]), inside)
+    resting = pd.DataFrame({"date": effects.posterior.dates[between]})
+    rows = pd.concat([rows, resting]).sort_values("date", ignore_index=True).ffill()
+    first = int(inside[0])
     if first == 0:
         return rows
     before = effects.posterior.dates[first - 1 : first]

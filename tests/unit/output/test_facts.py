@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from small_campaigns import campaign
 
 from lift.analysis.diagnostics import Finding
 from lift.analysis.effects import Effects
+from lift.engines.base import SampleSettings
+from lift.engines.exact import fit_exact
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 from lift.output import facts as module
@@ -42,6 +45,19 @@ def test_the_running_total_ends_at_the_campaign_total(gathered: Facts) -> None:
     assert first["date"] == campaign["start"] - pd.Timedelta(days=1)
     assert (first[["mean", "lower", "upper"]] == 0.0).all()
     assert gathered.cumulative["date"].is_monotonic_increasing
+
+
+def test_the_running_total_rests_between_windows() -> None:
+    posterior = fit_exact(
+        campaign(80, (30.4, 60.4)), ModelSpec(horizon_days=5), SampleSettings(200, 2)
+    )
+    total = module.running_total(Effects(posterior), 0.9).set_index("date")
+    assert list(total.index) == list(pd.date_range(total.index[0], total.index[-1]))
+    first_end = posterior.dates[35]
+    between = total.loc[first_end : posterior.dates[59]]
+    assert len(between) == 25
+    assert (between == between.iloc[0]).all(axis=None)
+    assert not (total.loc[posterior.dates[60]] == between.iloc[0]).all()
 
 
 def test_single_effects_are_added_up_draw_by_draw(gathered: Facts, effects: Effects) -> None:

@@ -10,8 +10,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from lift.output import figures
+from lift.output.figures.style import days
 
 HOSTILE = '<b>"Ann" & $x_1$</b>'
 
@@ -182,3 +185,21 @@ def test_forests_and_panels_say_what_they_show(svgs: dict[str, str]) -> None:
     assert "mean and 95% interval" in svgs["forest"]
     assert "downloads per day, each panel on its own axis" in svgs["panels"]
     assert ">post<" in svgs["panels"]
+
+
+def test_a_post_of_the_evening_is_drawn_at_the_downloads_of_its_day(
+    curve: pd.DataFrame, cumulative: pd.DataFrame, posts: pd.DataFrame
+) -> None:
+    evening = posts.assign(date=posts["date"] + pd.Timedelta(hours=21))
+    for moments in (posts, evening):
+        figure = figures.campaign_curve(curve, cumulative, moments)
+        marks = [figure.axes[0].lines[-1].get_xdata(), [x.get_xdata()[0] for x in vertical(figure)]]
+        assert [list(found) for found in marks] == [days(posts["date"])] * 2
+    when = dict(zip(evening["post"], evening["date"], strict=True))
+    panels = figures.post_panels({"p01": curve.iloc[20:60]}, moments=when)
+    assert panels.axes[0].lines[-1].get_xdata()[0] == days(posts["date"])[0]
+
+
+def vertical(figure: Figure) -> list[Line2D]:
+    """Return the lines of single days in the panel of the running total."""
+    return [line for line in figure.axes[1].lines if len(set(line.get_xdata())) == 1]

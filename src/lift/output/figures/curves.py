@@ -89,7 +89,7 @@ def campaign_curve(
                 textcoords="offset points",
                 color=PALETTE["truth"],
             )
-        for date in days(posts["date"]):
+        for date in _post_days(posts["date"]):
             lower.axvline(date, color=PALETTE["effect"], linewidth=0.6, alpha=0.45, zorder=0)
         lower.set_title("Incremental downloads, running total")
         counts(lower)
@@ -116,7 +116,7 @@ def post_panels(
     prior : collection of post
         The posts that are only prior, which their titles say.
     moments : mapping of post to Timestamp, optional
-        When each post went out: a line in its panel.
+        When each post went out: a line in its panel, at that day's downloads.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def post_panels(
         for axes, (post, window) in zip(grid.flat, windows.items(), strict=False):
             handles = _curves(axes, window, prob, with_log=False)
             if moments and post in moments:
-                (when,) = days(pd.Series([moments[post]]))
+                (when,) = _post_days(pd.Series([moments[post]]))
                 line = axes.axvline(when, color=PALETTE["effect"], linewidth=0.9, label="post")
                 handles = [*handles, line]
             title = f"{elided(post, 12)} (only prior)" if post in prior else elided(post, 22)
@@ -200,9 +200,14 @@ def _curves(axes: Axes, curve: pd.DataFrame, prob: float, *, with_log: bool) -> 
     return [seen, without, band]
 
 
+def _post_days(moments: pd.Series) -> list[float]:
+    """Return the days of posts: an evening's post is drawn at the downloads that it came with."""
+    return days(pd.to_datetime(moments).dt.normalize())
+
+
 def _mark_posts(axes: Axes, posts: pd.DataFrame) -> Line2D:
-    """Draw a small mark at each post's time along the top, and return its legend handle."""
-    moments = days(posts["date"])
+    """Draw a small mark at each post's day along the top, and return its legend handle."""
+    moments = _post_days(posts["date"])
     for date in moments:
         axes.axvline(date, color=PALETTE["effect"], linewidth=0.6, alpha=0.45, zorder=0)
     (marks,) = axes.plot(
