@@ -1,9 +1,9 @@
 """Compiled chain over hyperparameters and the set of controls, states and coefficients out.
 
-Each sweep changes the set by Gibbs steps on single controls and by exchanges of two, with the
-cross-products of the innovations fixed (O(1) a step after principal pivots), then moves the
-hyperparameters by random-walk Metropolis given the set. Moments come from a Chebyshev interpolant
-over the logs of the variance ratios; outside its box they are computed anew.
+Each sweep changes the set by Gibbs steps, draws coefficients and the last state, and moves the
+hyperparameters by Metropolis given the set: in turn by a step of a random walk and to a point drawn
+anew. Moments come from a Chebyshev interpolant over the logs of the variance ratios; outside its
+box they are computed anew.
 """
 
 # Types come from numba, from the arrays that the functions are called with.
@@ -16,41 +16,44 @@ import math
 import numpy as np
 
 from lift.engines._compile import compiled
-from lift.impact._interpolant import between, node_weights, unpack
+from lift.impact._interpolant import between, lay_out, node_rows, node_weights, pack
 from lift.impact._kernels import (
     LOG_2PI,
     cholesky,
-    draw_coefficients,
     draw_state,
     factor,
     log_prior,
     moments,
-    pivot,
     ratios_of,
-    reduce_initial,
 )
+from lift.impact._sets import change_set, entries_of_set, load, start
+from lift.impact._swept import sweep
 
-PIVOTS_ANEW = 32
+SWEEPS_ANEW = 32
+# Steps of a random walk in posterior sds, times the root of the dimension (Gelman, Roberts & Gilks
+# 1996, Bayesian Statistics 5:599). Points drawn anew are Student's t with these degrees of freedom.
+TUNED = 2.38
+PROPOSAL_DF = 5.0
 
 
 @compiled
 def _log_given(
     log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var, precision,
-    prior_half, shapes, rates, limits, grid, few, parts, weights, packed,
+    prior_half, shapes, rates, limits, grid, few, at, parts, weights, packed,
     small, every, ratios, a, b,
 ):  # fmt: skip
     """Return the log posterior density of hyperparameters given the set of controls.
 
     ``few`` holds the columns of the interpolant's table that the set takes, in the order of
-    ``_entries_of_set``; ``prior_half`` is half the log determinant of the set's prior precision.
+    ``entries_of_set``; ``prior_half`` is half the log determinant of the set's prior precision.
     """
     value = log_prior(log_sd, shapes, rates, limits)
     if value == -np.inf:
         return value
     variance = math.exp(2.0 * log_sd[0])
-    at = log_sd[1:] - log_sd[0]
     size = 1 + m + n_used
-    if grid.table.shape[0] > 0 and node_weights(at, grid, parts, weights):
+    _log_ratios(log_sd, at)
+    if node_weights(at, grid, parts, weights):
         n_entries = size * (size + 1) // 2
         between(few, weights, n_entries + 1, packed)
         e = 0
@@ -61,100 +64,92 @@ def _log_given(
         log_variance = packed[n_entries]
     else:
         ratios_of(log_sd, ratios)
-        n = columns.shape[0]
-        some = np.empty((n, size))
-        for i in range(size):
-            some[:, i] = columns[:, i if i <= m else 1 + m + used[i - 1 - m]]
-        own = np.zeros((size, size))
-        mean = np.zeros((m, size))
-        cov = np.zeros((m, m))
-        log_variance = moments(
-            some, observed, ratios, duration, np.empty((n, size)), own, mean, cov
-        )
-        small[:size, :size] = own
-    value += factor(small[:size, :size], m, every, n_used, precision, variance, start_var, a, b)
-    value += prior_half + 0.5 * m * math.log(variance / start_var)
+        log_variance = _moments_of_set(columns, observed, ratios, duration, m, used, n_used, small)
+    value += factor(small, m, every, n_used, precision, variance, start_var, a, b)
+    value += prior_half + m * (log_sd[0] - 0.5 * math.log(start_var))
     return value - 0.5 * (log_variance + n_observed * (LOG_2PI + 2.0 * log_sd[0]))
 
 
 @compiled
-def _entries_of_set(table, width, m, used, n_used, few):
-    """Fill ``few`` with the entries of the outcome, initial states and a set of controls.
-
-    The lower triangle of their cross-products, row by row, and the innovations' log variance.
-    """
-    out = 0
-    for i in range(1 + m + n_used):
-        row = i if i <= m else 1 + m + used[i - 1 - m]
-        for k in range(i + 1):
-            column = k if k <= m else 1 + m + used[k - 1 - m]
-            last = max(row, column)
-            few[:, out] = table[:, last * (last + 1) // 2 + min(row, column)]
-            out += 1
-    few[:, out] = table[:, width * (width + 1) // 2]
+def _log_ratios(log_sd, out):
+    """Fill the logs of the ratios of level and season to the observation noise."""
+    for i in range(out.shape[0]):
+        out[i] = log_sd[1 + i] - log_sd[0]
 
 
 @compiled
-def _change_set(rng, joint, prior, inside, always, log_odds, variance, n_exchanges, row):
-    """Make one Gibbs scan over single controls and ``n_exchanges`` exchanges of in for out.
+def _moments_of_set(columns, observed, ratios, duration, m, used, n_used, small):
+    """Fill the cross-products of a set of controls without an interpolant; see ``moments``."""
+    n = columns.shape[0]
+    size = 1 + m + n_used
+    some = np.empty((n, size))
+    for i in range(size):
+        some[:, i] = columns[:, i if i <= m else 1 + m + used[i - 1 - m]]
+    own = np.zeros((size, size))
+    mean = np.zeros((m, size))
+    cov = np.zeros((m, m))
+    log_variance = moments(some, observed, ratios, duration, np.empty((n, size)), own, mean, cov)
+    small[:size, :size] = own
+    return log_variance
 
-    Returns whether any control went in or out.
-    """
-    p = prior.shape[0]
-    changed = False
-    for j in range(p):
-        if always[j]:
-            continue
-        # odds of the exchange against staying
-        rise = 0.5 * joint[p, j] * joint[j, p] / (joint[j, j] * variance)
-        rise += -log_odds[j] if inside[j] else log_odds[j]
-        odds = math.exp(min(rise, 700.0)) * math.sqrt(prior[j, j] / joint[j, j])
-        if rng.random() * (1.0 + odds) < odds:
-            pivot(joint, j, row)
-            pivot(prior, j, row)
-            inside[j] = not inside[j]
-            changed = True
-    members = np.empty(p, dtype=np.int64)
-    others = np.empty(p, dtype=np.int64)
-    for _ in range(n_exchanges):
-        n_in = 0
-        n_out = 0
-        for j in range(p):
-            if inside[j]:
-                if not always[j]:
-                    members[n_in] = j
-                    n_in += 1
-            elif log_odds[j] > -np.inf:
-                others[n_out] = j
-                n_out += 1
-        if n_in == 0 or n_out == 0:
-            return changed
-        i = members[min(int(rng.random() * n_in), n_in - 1)]
-        j = others[min(int(rng.random() * n_out), n_out - 1)]
-        det = joint[i, i] * joint[j, j] - joint[i, j] * joint[j, i]
-        det_prior = prior[i, i] * prior[j, j] - prior[i, j] * prior[j, i]
-        fit = joint[p, i] * (joint[j, j] * joint[i, p] - joint[i, j] * joint[j, p])
-        fit += joint[p, j] * (joint[i, i] * joint[j, p] - joint[j, i] * joint[i, p])
-        rise = 0.5 * fit / (det * variance) + 0.5 * math.log(det_prior / det)
-        rise += log_odds[j] - log_odds[i]
-        if math.log(rng.random()) < rise:
-            pivot(joint, j, row)
-            pivot(joint, i, row)
-            pivot(prior, j, row)
-            pivot(prior, i, row)
-            inside[i] = False
-            inside[j] = True
-            changed = True
-    return changed
+
+@compiled
+def _draw(rng, joint, order, q, mean, cov, sd, used, a, normals, work, drawn, coefficients, state):
+    """Fill a draw of the coefficients and of the state after the last row."""
+    m = mean.shape[0]
+    for i in range(q):
+        for k in range(i + 1):
+            a[i, k] = -joint[order[i], order[k]]
+    cholesky(a, q)
+    for i in range(q + m):
+        normals[i] = rng.standard_normal()
+    for k in range(coefficients.shape[0]):
+        coefficients[k] = 0.0
+    for i in range(q):
+        drawn[i] = joint[order[i], 0]
+        for k in range(i + 1):
+            drawn[i] += sd * a[i, k] * normals[k]
+        if i >= m:
+            coefficients[used[i - m]] = drawn[i]
+    draw_state(mean, cov, m, used, q - m, drawn, sd, normals[q:], work, state)
+
+
+@compiled
+def _propose(rng, log_sd, centre, step, anywhere, normals, proposed):
+    """Fill a point: a step away from ``log_sd``, or ``anywhere`` about ``centre``."""
+    dim = log_sd.shape[0]
+    scale = 1.0
+    if anywhere:
+        scale = math.sqrt(dim * 0.5 * PROPOSAL_DF / rng.standard_gamma(0.5 * PROPOSAL_DF)) / TUNED
+    for i in range(dim):
+        normals[i] = scale * rng.standard_normal()
+        proposed[i] = centre[i] if anywhere else log_sd[i]
+        for k in range(i + 1):
+            proposed[i] += step[i, k] * normals[k]
+
+
+@compiled
+def _log_proposal(log_sd, centre, step, z):
+    """Return the log density, up to a constant, of points anywhere; ``z`` is a buffer."""
+    dim = log_sd.shape[0]
+    squared = 0.0
+    for i in range(dim):
+        z[i] = log_sd[i] - centre[i]
+        for k in range(i):
+            z[i] -= step[i, k] * z[k]
+        z[i] /= step[i, i]
+        squared += z[i] * z[i]
+    squared *= TUNED * TUNED / dim
+    return -0.5 * (PROPOSAL_DF + dim) * math.log1p(squared / PROPOSAL_DF)
 
 
 @compiled
 def run_chain(
-    rng, log_sd, inside, n_keep, n_sweeps, n_moves, n_exchanges, step, columns, observed, duration,
-    start_var, precision, log_odds, always, shapes, rates, limits, grid,
+    rng, log_sd, inside, n_keep, n_moves, centre, step, columns, observed, duration,
+    start_var, precision, log_odds, always, shapes, rates, limits, grid, at_nodes,
     log_sds, coefficients, states,
 ):  # fmt: skip
-    """Run ``n_keep`` times ``n_sweeps`` sweeps of ``n_moves`` moves; keep a draw after each.
+    """Run ``n_keep`` sweeps of ``n_moves`` moves; keep a draw of each.
 
     Changes ``log_sd`` and ``inside`` in place to where the chain ends; returns the share of moves
     that were accepted.
@@ -166,14 +161,23 @@ def run_chain(
     n_observed = 0
     for t in range(n):
         n_observed += observed[t]
-    v = np.empty((n, width) if grid.table.shape[0] == 0 else (1, 1))
+    v = np.empty((1, 1))
     s = np.zeros((width, width))
     mean = np.zeros((m, width))
     cov = np.zeros((m, m))
     ratios = np.zeros(dim - 1)
-    joint = np.zeros((p + 1, p + 1))
-    prior = np.zeros((p, p))
-    row = np.zeros(p + 1)
+    packed = np.zeros((1, width * (width + 1) // 2 + 1 + m * width + m * (m + 1) // 2))
+    at_point = node_rows(1, width, m)
+    penalty = np.zeros((width, width))
+    penalty[1 + m :, 1 + m :] = precision
+    joint = np.zeros((width + 1, width))
+    prior = np.zeros((width + 1, width))
+    order = np.arange(1, width)
+    n_in = m
+    for j in range(p):
+        if inside[j]:
+            order[n_in] = 1 + m + j
+            n_in += 1
     a = np.zeros((m + p, m + p))
     b = np.zeros(m + p)
     small = np.zeros((width, width))
@@ -181,88 +185,97 @@ def run_chain(
     every = np.arange(p)
     work = np.zeros((m, m))
     drawn = np.zeros(m + p)
-    normals = np.zeros(2 * m + p)
+    normals = np.zeros(max(2 * m + p, dim))
     used = np.zeros(p, dtype=np.int64)
+    members = np.zeros((2, p), dtype=np.int64)
+    packed_cov = np.zeros(m * (m + 1) // 2)
+    row = np.zeros(width + m)
+    at = np.zeros(dim - 1)
     parts = np.zeros(grid.nodes.shape[1])
     weights = np.zeros(max(1, grid.table.shape[0]))
     few = np.zeros((weights.shape[0], 1))
-    packed = np.zeros(grid.table.shape[1])
     proposed = np.zeros(dim)
     accepted = 0
-    n_used = 0
-    for sweep in range(n_keep * n_sweeps + 1):
+    for keep in range(n_keep):
         variance = math.exp(2.0 * log_sd[0])
-        at = log_sd[1:] - log_sd[0]
-        if grid.table.shape[0] > 0 and node_weights(at, grid, parts, weights):
-            between(grid.table, weights, packed.shape[0], packed)
-            unpack(packed, s, mean, cov)
-        else:
+        source = at_nodes
+        _log_ratios(log_sd, at)
+        if not node_weights(at, grid, parts, weights):
             if v.shape[0] < n:
                 v = np.empty((n, width))
             ratios_of(log_sd, ratios)
-            moments(columns, observed, ratios, duration, v, s, mean, cov)
-        if sweep > 0 and sweep % n_sweeps == 0:
-            kept = sweep // n_sweeps - 1
-            factor(s, m, used, n_used, precision, variance, start_var, a, b)
-            for i in range(2 * m + p):
-                normals[i] = rng.standard_normal()
-            sd = math.exp(log_sd[0])
-            draw_coefficients(a, b, m + n_used, sd, normals, drawn)
-            log_sds[kept] = log_sd
-            coefficients[kept] = 0.0
-            for k in range(n_used):
-                coefficients[kept, used[k]] = drawn[m + k]
-            draw_state(mean, cov, m, used, n_used, drawn, sd, normals[m + p :], work, states[kept])
-        if sweep == n_keep * n_sweeps:
-            break
-        reduce_initial(s, m, precision, variance, start_var, joint)
-        # principal pivots of the prior carry over; their rounding must not pile up
-        anew = sweep % PIVOTS_ANEW == 0
+            log_variance = moments(columns, observed, ratios, duration, v, s, mean, cov)
+            pack(s, log_variance, mean, cov, packed[0])
+            lay_out(packed, at_point)
+            source = at_point
+            weights[0] = 1.0
+        for i in range(m):
+            penalty[1 + i, 1 + i] = variance / start_var
+        # what is swept of the prior carries over; its rounding must not pile up
+        anew = keep % SWEEPS_ANEW == 0
         if anew:
-            prior[:] = precision
-        for j in range(p):
-            if inside[j]:
-                pivot(joint, j, row)
-                if anew:
-                    pivot(prior, j, row)
-        changed = _change_set(
-            rng, joint, prior, inside, always, log_odds, variance, n_exchanges, row
-        )
-        if changed or sweep == 0:
-            n_used = 0
-            for j in range(p):
-                if inside[j]:
-                    used[n_used] = j
-                    n_used += 1
+            for k in range(width):
+                prior[width, k] = penalty[k, k]
+        start(source.rows, weights, penalty, joint, mean, row)
+        for i in range(n_in):
+            j = order[i]
+            between(source.rows[j], weights, row.shape[0], row)
+            load(row, penalty, j, joint, mean)
+            sweep(joint, order, i, j, True, row)
+            if anew:
+                prior[j] = penalty[j]
+                sweep(prior, order, i, j, True, row)
+        n_in, changed = change_set(
+            rng, source.rows, weights, penalty, inside, always, log_odds, variance, order, n_in,
+            joint, prior, members, mean, row,
+        )  # fmt: skip
+        if changed or keep == 0:
+            n_used = n_in - m
+            for i in range(n_used):
+                used[i] = order[m + i] - 1 - m
             for i in range(n_used):
                 for k in range(n_used):
                     small_precision[i, k] = precision[used[i], used[k]]
                     a[i, k] = small_precision[i, k]
             prior_half = cholesky(a, n_used)
+            size = 1 + m + n_used
+            if few.shape[1] < size * (size + 1) // 2 + 1:
+                few = np.zeros((weights.shape[0], size * (size + 1) // 2 + 1))
             if grid.table.shape[0] > 0:
-                size = 1 + m + n_used
-                if few.shape[1] < size * (size + 1) // 2 + 1:
-                    few = np.zeros((weights.shape[0], size * (size + 1) // 2 + 1))
-                _entries_of_set(grid.table, width, m, used, n_used, few)
-        current = _log_given(
-            log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var,
-            small_precision, prior_half, shapes, rates, limits, grid, few, parts, weights,
-            packed, small, every, ratios, a, b,
+                entries_of_set(
+                    at_nodes.rows, grid.table[:, width * (width + 1) // 2], m, used, n_used, few
+                )
+        log_sds[keep] = log_sd
+        between(source.cov, weights, packed_cov.shape[0], packed_cov)
+        e = 0
+        for i in range(m):
+            for k in range(i + 1):
+                cov[i, k] = packed_cov[e]
+                e += 1
+        _draw(
+            rng, joint, order, n_in, mean, cov, math.exp(log_sd[0]), used, a, normals, work, drawn,
+            coefficients[keep], states[keep],
         )  # fmt: skip
-        for _ in range(n_moves):
-            for i in range(dim):
-                normals[i] = rng.standard_normal()
-            for i in range(dim):
-                proposed[i] = log_sd[i]
-                for k in range(i + 1):
-                    proposed[i] += step[i, k] * normals[k]
+        if changed or keep == 0:
+            current = _log_given(
+                log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var,
+                small_precision, prior_half, shapes, rates, limits, grid, few, at, parts, weights,
+                packed[0], small, every, ratios, a, b,
+            )  # fmt: skip
+        for move in range(n_moves):
+            anywhere = move % 2 == 1
+            _propose(rng, log_sd, centre, step, anywhere, normals, proposed)
             value = _log_given(
                 proposed, used, n_used, columns, observed, n_observed, duration, m, start_var,
-                small_precision, prior_half, shapes, rates, limits, grid, few, parts, weights,
-                packed, small, every, ratios, a, b,
+                small_precision, prior_half, shapes, rates, limits, grid, few, at, parts, weights,
+                packed[0], small, every, ratios, a, b,
             )  # fmt: skip
-            if math.log(rng.random()) < value - current:
+            rise = value - current
+            if anywhere and value > -np.inf:
+                rise += _log_proposal(log_sd, centre, step, normals)
+                rise -= _log_proposal(proposed, centre, step, normals)
+            if math.log(rng.random()) < rise:
                 current = value
                 log_sd[:] = proposed
                 accepted += 1
-    return accepted / (n_keep * n_sweeps * n_moves)
+    return accepted / (n_keep * n_moves)

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.impact._chain import run_chain
-from lift.impact._interpolant import no_interpolant
-from lift.impact.interpolant import interpolant_on
+from lift.impact._chain import TUNED, run_chain
+from lift.impact._interpolant import Interpolant, lay_out, no_interpolant, node_rows
+from lift.impact.interpolant import EXACT, ROUGH, interpolant_on
 from lift.impact.model import ImpactModel
 from lift.rng import stream
 
@@ -23,12 +23,15 @@ PILOT_SWEEPS = 12
 PILOT_MOVES = 8
 WARM_ROUNDS = 3
 WARM_SWEEPS = 40
-MOVES_PER_DIMENSION = 4
-EXCHANGES = 4
+# A step of a random walk and a point drawn anew.
+MOVES = 2
 FIRST_STEPS = (0.05, 0.15, 0.5)
-# The box of the interpolant: the pilot's range and this many of its sds and logs beyond.
-BOX_SDS = 5.0
-BOX_MARGIN = 0.2
+# The box of the interpolant: the range of draws and this many of their sds and logs beyond, more of
+# these about where the pilot starts and about its few draws.
+BOX_SDS = 2.0
+BOX_MARGIN = 0.1
+PILOT_MARGIN = 0.5
+START_MARGIN = 2.0
 
 
 class _Runner:
@@ -36,34 +39,43 @@ class _Runner:
 
     def __init__(self, model: ImpactModel) -> None:
         self.model = model
-        self.grid = no_interpolant(model.n_states)
+        self._use(no_interpolant(model.n_states))
+
+    def _use(self, grid: Interpolant) -> None:
+        """Take the moments from this interpolant."""
+        self.grid = grid
+        self.at_nodes = node_rows(len(grid.table), self.model.columns.shape[1], self.model.n_states)
+        lay_out(grid.table, self.at_nodes)
 
     def run(
         self,
         rng: np.random.Generator,
         log_sd: FloatArray,
         inside: BoolArray,
-        step: FloatArray,
+        tuned: tuple[FloatArray, FloatArray],
         n_keep: int,
         n_moves: int,
     ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-        """Return log sds, coefficients and states kept, and the share of accepted moves."""
+        """Return log sds, coefficients and states kept, and the share of accepted moves.
+
+        ``tuned`` is where points are drawn anew and the factor of the random walk's steps.
+        """
         model = self.model
         log_sds = np.empty((n_keep, len(log_sd)))
         coefficients = np.empty((n_keep, model.n_controls))
         states = np.empty((n_keep, model.n_states))
         accepted = run_chain(
-            rng, log_sd, inside, n_keep, 1, n_moves, EXCHANGES, step, model.columns,
-            model.observed, model.duration, model.prior.start_sd**2, model.prior.precision,
-            model.log_odds, model.always, model.shapes, model.rates, np.log(model.prior.limits),
-            self.grid, log_sds, coefficients, states,
+            rng, log_sd, inside, n_keep, n_moves, *tuned, model.columns, model.observed,
+            model.duration, model.prior.start_sd**2, model.prior.precision, model.log_odds,
+            model.always, model.shapes, model.rates, np.log(model.prior.limits), self.grid,
+            self.at_nodes, log_sds, coefficients, states,
         )  # fmt: skip
         return log_sds, coefficients, states, accepted
 
     def run_all(
         self,
         starts: Sequence[tuple[np.random.Generator, FloatArray, BoolArray]],
-        step: FloatArray,
+        tuned: tuple[FloatArray, FloatArray],
         n_keep: int,
         n_moves: int,
     ) -> list[tuple[FloatArray, FloatArray, FloatArray, float]]:
@@ -72,22 +84,29 @@ class _Runner:
         Each has a stream of its own, so that it does not matter which thread runs it.
         """
         with ThreadPoolExecutor(min(os.cpu_count() or 1, len(starts))) as pool:
-            tasks = [pool.submit(self.run, *start, step, n_keep, n_moves) for start in starts]
+            tasks = [pool.submit(self.run, *start, tuned, n_keep, n_moves) for start in starts]
             return [task.result() for task in tasks]
 
-    def interpolate(self, log_sds: FloatArray, rng: np.random.Generator, n_sweeps: int) -> None:
-        """Interpolate the moments around the log ratios of the pilot, if that is cheaper."""
+    def interpolate(
+        self,
+        log_sds: FloatArray,
+        rng: np.random.Generator,
+        n_sweeps: int,
+        margin: float = BOX_MARGIN,
+        digits: float = EXACT,
+    ) -> None:
+        """Interpolate the moments around the log ratios of draws, if that is cheaper."""
         at = log_sds[:, 1:] - log_sds[:, :1]
-        margin = BOX_SDS * at.std(axis=0) + BOX_MARGIN
-        low, high = at.min(axis=0) - margin, at.max(axis=0) + margin
-        self.grid = interpolant_on(self.model, low, high, rng, n_sweeps)
+        beyond = BOX_SDS * at.std(axis=0) + margin
+        low, high = at.min(axis=0) - beyond, at.max(axis=0) + beyond
+        self._use(interpolant_on(self.model, low, high, rng, n_sweeps, digits))
 
 
-def _step(log_sds: FloatArray) -> FloatArray:
-    """Return the factor of random-walk steps tuned to draws (n, d) (Gelman, Roberts & Gilks)."""
+def _tuned(log_sds: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the mean of draws (n, d) and the factor of random-walk steps tuned to them."""
     dim = log_sds.shape[1]
     cov = np.cov(log_sds.T).reshape(dim, dim) + 1e-6 * np.eye(dim)
-    return np.asarray(2.38 / np.sqrt(dim) * np.linalg.cholesky(cov))
+    return log_sds.mean(axis=0), np.asarray(TUNED / np.sqrt(dim) * np.linalg.cholesky(cov))
 
 
 def sample_chains(
@@ -95,8 +114,8 @@ def sample_chains(
 ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
     """Return draws of ``n_chains`` chains that start from different sets of controls.
 
-    A pilot chain finds where the hyperparameters are; all chains then warm up and tune their steps
-    together before any draw is kept.
+    A pilot chain finds where the hyperparameters are; all chains then warm up and tune their moves
+    together before any draw is kept. Until then rough moments do.
 
     Parameters
     ----------
@@ -120,21 +139,27 @@ def sample_chains(
     rng = stream(seed, "impact", "pilot")
     log_sd = model.start.copy()
     inside = model.always | (rng.random(model.n_controls) < model.prior.inclusion)
-    step = np.diag(FIRST_STEPS[:dim])
+    first = np.diag(FIRST_STEPS[:dim])
+    tuned = log_sd.copy(), first
+    n_pilot = PILOT_ROUNDS * PILOT_SWEEPS
+    runner.interpolate(log_sd[None], rng, n_pilot, margin=START_MARGIN, digits=ROUGH)
     for _ in range(PILOT_ROUNDS):
-        pilot = runner.run(rng, log_sd, inside, step, PILOT_SWEEPS, PILOT_MOVES)[0]
-        step = 0.5 * _step(pilot) + 0.2 * np.diag(FIRST_STEPS[:dim])
-    n_moves = MOVES_PER_DIMENSION * dim
-    warm = n_chains * WARM_ROUNDS * WARM_SWEEPS
-    runner.interpolate(pilot, rng, warm + n_chains * n_draws)
+        pilot = runner.run(rng, log_sd, inside, tuned, PILOT_SWEEPS, PILOT_MOVES)[0]
+        centre, step = _tuned(pilot)
+        tuned = centre, 0.5 * step + 0.2 * first
 
     rngs = [stream(seed, "impact", f"chain {chain}") for chain in range(n_chains)]
     places = [pilot[int(own.integers(len(pilot)))].copy() for own in rngs]
     sets = [model.always | (own.random(model.n_controls) < model.prior.inclusion) for own in rngs]
     starts = list(zip(rngs, places, sets, strict=True))
+    if not runner.grid.table.size:
+        n_warm = n_chains * WARM_ROUNDS * WARM_SWEEPS
+        runner.interpolate(pilot, rng, n_warm, margin=PILOT_MARGIN, digits=ROUGH)
     for _ in range(WARM_ROUNDS):
-        warmed = runner.run_all(starts, step, WARM_SWEEPS, n_moves)
-        step = _step(np.concatenate([log_sds for log_sds, *_ in warmed]))
-    kept = runner.run_all(starts, step, n_draws, n_moves)
+        warmed = runner.run_all(starts, tuned, WARM_SWEEPS, MOVES)
+        warm = np.concatenate([log_sds for log_sds, *_ in warmed])
+        tuned = _tuned(warm)
+    runner.interpolate(warm, rng, n_chains * n_draws)
+    kept = runner.run_all(starts, tuned, n_draws, MOVES)
     log_sds, coefficients, states, accepted = zip(*kept, strict=True)
     return np.stack(log_sds), np.stack(coefficients), np.stack(states), float(np.mean(accepted))

@@ -78,7 +78,7 @@ def interpolant_on(
         node_weights(probe, found, np.empty(n_nodes.max()), row)
     scale = np.abs(table).max(axis=0)
     missed = np.abs(weights @ table - truth)
-    allowed = SLACK * np.exp(-digits) * np.maximum(scale, 1e-3)
+    allowed = SLACK * np.exp(-digits) * np.maximum(scale, 1e-2)
     return found if np.all(missed <= allowed) else no_interpolant(model.n_states)
 
 
