@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -90,6 +91,11 @@ class ExactModel:
         """Number of hyperparameters."""
         return len(self.design.hypers)
 
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        """Threads that live as long as the model: a search for a mode calls them many times."""
+        return ThreadPoolExecutor(self.workers)
+
     @property
     def weighs_draws(self) -> bool:
         """Whether a weight belongs to a draw of the coefficients too: with counts it does."""
@@ -115,7 +121,9 @@ class ExactModel:
         values = np.empty(len(z))
         wanted = len(normals) > 0
         gammas = np.empty((len(z), self.n_coefficients)) if wanted else EMPTY
-        tasks = [slice(i, i + POINTS_PER_TASK) for i in range(0, len(z), POINTS_PER_TASK)]
+        # few points, as in the search for the mode, are shared out too
+        step = min(POINTS_PER_TASK, -(-len(z) // self.workers))
+        tasks = [slice(i, i + step) for i in range(0, len(z), step)]
 
         def run(task: slice) -> None:
             mine = (thetas[task], normals[task] if wanted else EMPTY, *self.arguments)
@@ -131,12 +139,7 @@ class ExactModel:
             else:
                 lognormal_points(*mine, *out)
 
-        if self.workers == 1 or len(tasks) == 1:
-            for task in tasks:
-                run(task)
-        else:
-            with ThreadPoolExecutor(self.workers) as pool:
-                list(pool.map(run, tasks))
+        list((map if self.workers == 1 else self._pool.map)(run, tasks))
         dim = z.shape[1]
         log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * dim * np.log(2 * np.pi)
         return values + log_prior, gammas

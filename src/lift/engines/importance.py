@@ -9,20 +9,22 @@ Monte Carlo error alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
-from lift.engines.mixture import Mixture, fit_mixture
+from lift.engines.mixture import Mixture, fit_mixture, log_sum_exp
 from lift.engines.pareto import pareto_k
+from lift.engines.threads import mapping
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 Target = Callable[[FloatArray], FloatArray]
 Draw = Callable[[FloatArray, np.random.Generator], tuple[FloatArray, FloatArray]]
+Map = Callable[..., Iterator[Any]]
 
 FIRST_POINTS = 256
 POINTS = 512
@@ -103,7 +105,7 @@ def effective_size(log_weights: FloatArray) -> float:
     """Return Kish's effective sample size of unnormalised log weights, 0 if all weights are."""
     if not np.isfinite(log_weights.max()):
         return 0.0
-    return float(np.exp(2 * logsumexp(log_weights) - logsumexp(2 * log_weights)))
+    return float(np.exp(2 * log_sum_exp(log_weights) - log_sum_exp(2 * log_weights)))
 
 
 def integrate(
@@ -115,6 +117,7 @@ def integrate(
     n_chains: int,
     seed: int,
     progress: Callable[[float, str], None] | None = None,
+    workers: int = 1,
 ) -> Weighted:
     """Return weighted points of a density over ``dim`` standard normal coordinates.
 
@@ -134,6 +137,8 @@ def integrate(
     seed : int
     progress : callable, optional
         Called with the share done and a word.
+    workers : int
+        Threads for what is not the target's; the result does not depend on it.
 
     Returns
     -------
@@ -156,27 +161,28 @@ def integrate(
         np.array([0.8, 0.2]), np.stack([centre, centre]), np.stack([1.15 * factor, 2.0 * factor])
     )
     net_used = bad = False
-    for batch in range(MAX_BATCHES):
-        state.proposals.append(_defended(proposal, dim))
-        _batch(state, draw, dim, batch, n_chains, seed)
-        log_weights = _weights(state)
-        pooled = log_weights.ravel()
-        ess, k = effective_size(pooled), pareto_k(pooled)
-        if progress is not None:
-            progress(min(1.0, ess / n_draws), "integrating hyperparameters")
-        if ess >= n_draws and k < GOOD_K:
-            break
-        # one large weight is cured by another batch more often than not
-        was_bad, bad = bad, k > BAD_K
-        poor = (bad and was_bad) or ess < MIN_EFFICIENCY * pooled.size
-        points = np.concatenate(state.points, axis=1).reshape(-1, dim)
-        if batch >= NET_BATCH - 1 and poor and not net_used:
-            net_used = True
-            rng = stream(seed, "hyper", "net")
-            points = _population(counted, points, pooled, dim, rng)
-            proposal = fit_mixture(points, np.zeros(len(points))).inflated(INFLATION)
-        else:
-            proposal = fit_mixture(points, _tempered(pooled, dim)).inflated(INFLATION)
+    with mapping(workers) as mapped:
+        for batch in range(MAX_BATCHES):
+            state.proposals.append(_defended(proposal, dim))
+            _batch(state, draw, dim, batch, n_chains, seed, mapped)
+            log_weights = _weights(state)
+            pooled = log_weights.ravel()
+            ess, k = effective_size(pooled), pareto_k(pooled)
+            if progress is not None:
+                progress(min(1.0, ess / n_draws), "integrating hyperparameters")
+            if ess >= n_draws and k < GOOD_K:
+                break
+            # one large weight is cured by another batch more often than not
+            was_bad, bad = bad, k > BAD_K
+            poor = (bad and was_bad) or ess < MIN_EFFICIENCY * pooled.size
+            points = np.concatenate(state.points, axis=1).reshape(-1, dim)
+            if batch >= NET_BATCH - 1 and poor and not net_used:
+                net_used = True
+                rng = stream(seed, "hyper", "net")
+                points = _population(counted, points, pooled, dim, rng)
+                proposal = fit_mixture(points, np.zeros(len(points))).inflated(INFLATION)
+            else:
+                proposal = fit_mixture(points, _tempered(pooled, dim)).inflated(INFLATION)
     return Weighted(
         points=np.concatenate(state.points, axis=1),
         log_weights=log_weights,
@@ -219,22 +225,35 @@ def _defended(proposal: Mixture, dim: int) -> Mixture:
     )
 
 
-def _batch(state: _State, draw: Draw, dim: int, batch: int, n_chains: int, seed: int) -> None:
+def _batch(
+    state: _State, draw: Draw, dim: int, batch: int, n_chains: int, seed: int, mapped: Map
+) -> None:
     """Evaluate one batch for every chain, each on Sobol points of its own."""
     # scipy.stats and scipy.optimize take long to import, and not every caller comes here
     from scipy.stats.qmc import Sobol
 
     size = FIRST_POINTS if batch == 0 else POINTS
     proposal = state.proposals[-1]
-    points = np.empty((n_chains, size, dim))
-    for chain in range(n_chains):
-        rng = stream(seed, "hyper", f"chain {chain}", f"batch {batch}")
+
+    def made(rng: np.random.Generator) -> FloatArray:
         uniform = Sobol(dim + 2, scramble=True, rng=rng).random(size)
-        points[chain] = proposal.points(np.clip(uniform, 1e-12, 1 - 1e-12))
-    values, extras = draw(points.reshape(-1, dim), stream(seed, "coefficients", f"batch {batch}"))
+        return proposal.points(np.clip(uniform, 1e-12, 1 - 1e-12))
+
+    chains = [f"chain {chain}" for chain in range(n_chains)]
+    rngs = [stream(seed, "hyper", chain, f"batch {batch}") for chain in chains]
+    points = np.stack(list(mapped(made, rngs)))
+    state.points.append(points)
+    # every proposal at all points that it has not seen, while the target is at work
+    flat = [own.reshape(-1, dim) for own in state.points]
+    state.densities.append([])
+    known = zip(state.densities, state.proposals, strict=True)
+    unknown = [(of, by, at) for of, by in known for at in flat[len(of) :]]
+    densities = mapped(lambda each: each[1].log_density(each[2]), unknown)
+    values, extras = draw(flat[-1], stream(seed, "coefficients", f"batch {batch}"))
+    for (of, _, _), found in zip(unknown, densities, strict=True):
+        of.append(found)
     state.n_evaluations += len(values)
     values = np.where(np.isfinite(values), values, -np.inf)
-    state.points.append(points)
     state.values.append(values.reshape(n_chains, size))
     state.extras.append(extras.reshape(n_chains, size, -1))
     state.sizes.append(size)
@@ -242,16 +261,12 @@ def _batch(state: _State, draw: Draw, dim: int, batch: int, n_chains: int, seed:
 
 def _weights(state: _State) -> FloatArray:
     """Return log weights against the mixture of all proposals used so far."""
-    flat = [points.reshape(-1, points.shape[-1]) for points in state.points]
-    state.densities.append([])
-    for known, proposal in zip(state.densities, state.proposals, strict=True):
-        known += [proposal.log_density(points) for points in flat[len(known) :]]
     logs = np.log(np.array(state.sizes) / sum(state.sizes))
     n_chains = state.values[0].shape[0]
     parts = []
     for batch, values in enumerate(state.values):
         stacked = np.stack([known[batch] for known in state.densities]) + logs[:, None]
-        parts.append(values - np.asarray(logsumexp(stacked, axis=0)).reshape(n_chains, -1))
+        parts.append(values - log_sum_exp(stacked).reshape(n_chains, -1))
     return np.concatenate(parts, axis=1)
 
 
@@ -318,7 +333,7 @@ def _population(
     1996) and tuned towards an acceptance of 30 % during the first half, which is dropped.
     """
     flat = _tempered(log_weights, dim)
-    shares = np.exp(flat - logsumexp(flat))
+    shares = np.exp(flat - log_sum_exp(flat))
     states = points[rng.choice(len(points), size=NET_WALKERS, p=shares)]
     values = target(states)
     log_scale = np.log(2.38 / np.sqrt(dim))

@@ -96,6 +96,7 @@ def sample(model: Collapsed, settings: SampleSettings, progress: Progress | None
             n_chains=settings.chains,
             seed=settings.seed,
             progress=progress,
+            workers=settings.workers,
         )
         coordinates, coefficients, n_repeats = _resample(model, weighted, settings)
     log_weights = weighted.log_weights

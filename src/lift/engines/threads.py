@@ -6,9 +6,9 @@ More than one for a solve are slower at these sizes and change the last digits.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
 
@@ -26,6 +26,26 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     """Return a context in which NumPy's and SciPy's linear algebra uses one thread."""
     limits: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
     return limits
+
+
+@contextmanager
+def mapping(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give a ``map`` whose calls begin at once, on threads; for one worker the built-in one.
+
+    Parameters
+    ----------
+    workers : int
+
+    Yields
+    ------
+    callable
+        ``map(function, items)``: results in the order of the items.
+    """
+    if workers == 1:
+        yield map
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            yield pool.map
 
 
 def share_out(run: Callable[[slice], object], n: int, each: int, *, worth: bool = True) -> None:
