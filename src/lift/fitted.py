@@ -255,7 +255,7 @@ class Analysis:
     @cached_property
     def identifiability(self) -> Identifiability:
         """What the data can tell apart: posts to be read together, posts that are only prior."""
-        return identifiability(self.posterior, self.spec)
+        return identifiability(self.posterior, self.spec, effects=self.effects)
 
     def attribution(self, by: str = "post", prob: float = 0.95) -> pd.DataFrame:
         """Return leave-one-out, add-one-in, Aumann-Shapley and Shapley shares side by side.

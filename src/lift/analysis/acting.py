@@ -95,6 +95,11 @@ class Acting:
     downloads: FloatArray
     saturation: Saturation | None = None
 
+    @property
+    def separable(self) -> bool:
+        """Whether what posts add together is the sum of what each adds, to the last digit."""
+        return self.saturation is None and self.gain is None
+
     def span(self, members: NDArray[np.int64]) -> tuple[int, int]:
         """Return the first day on which one of some posts can act and the day after the last."""
         days = self.days[members]

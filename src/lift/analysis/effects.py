@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,18 +11,18 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lift.analysis.acting import ALL, Acting, parts_of, read_acting
+from lift.analysis.acting import Acting, read_acting
 from lift.analysis.caveats import of_mean, of_window
-from lift.analysis.counterfactual import interval_tail, is_linear, lost_downloads
-from lift.analysis.coupling import Coupling, check_coupling, superposed
+from lift.analysis.counterfactual import interval_tail, is_linear
+from lift.analysis.coupling import Coupling, check_coupling
 from lift.analysis.diagnostics import mcse_mean
 from lift.analysis.schema import in_schema
+from lift.analysis.totals import Losses
 from lift.analysis.units import BY as BY
 from lift.analysis.units import NOT_GIVEN
 from lift.analysis.units import Unit as Unit
 from lift.errors import InputError, Problem
 from lift.model.posterior import Posterior
-from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 Totals = tuple[list[Unit], FloatArray]
@@ -74,6 +72,15 @@ class Effects:
         return read_acting(self.posterior)
 
     @cached_property
+    def _losses(self) -> Losses:
+        return Losses(self.posterior, self._acting, self.coupling, self.noise)
+
+    @cached_property
+    def _calendar(self) -> tuple[int, int]:
+        """Days of the data, and of the horizon."""
+        return len(self.posterior.dates), int(self.posterior.attrs["horizon_days"])
+
+    @cached_property
     def _post_days(self) -> NDArray[np.int64]:
         return self.posterior.posts["post_day"].to_numpy()
 
@@ -112,9 +119,9 @@ class Effects:
                 what = f"no post of the run has a {by}; add the column to the posts table"
                 raise InputError([Problem("posts", what)])
             names = names.replace("", NOT_GIVEN)
-        order = names.drop_duplicates() if by == "post" else sorted(set(names))
+        codes, levels = pd.factorize(names, sort=by != "post")
         return [
-            self.unit(by, str(name), np.flatnonzero((names == name).to_numpy())) for name in order
+            self.unit(by, str(name), np.flatnonzero(codes == i)) for i, name in enumerate(levels)
         ]
 
     def unit(self, by: str, name: str, members: NDArray[np.int64]) -> Unit:
@@ -130,8 +137,9 @@ class Effects:
         -------
         Unit
         """
-        since = np.arange(len(self.posterior.dates)) - self._post_days[members, None]
-        window = ((since >= 0) & (since <= int(self.posterior.attrs["horizon_days"]))).any(axis=0)
+        n_days, horizon = self._calendar
+        since = np.arange(n_days) - self._post_days[members, None]
+        window = ((since >= 0) & (since <= horizon)).any(axis=0)
         return Unit(by, name, members, window)
 
     def available(self) -> tuple[str, ...]:
@@ -152,47 +160,37 @@ class Effects:
             Positions in the calendar.
         draws : ndarray, shape (chain * draw, n_days), downloads/day
         """
-        return self._daily(unit, ALL)
-
-    def _daily(self, unit: Unit, part: slice) -> tuple[NDArray[np.int64], FloatArray]:
-        """Return ``daily_draws`` of some of the draws."""
-        downloads = self._acting.downloads
-        lift = self._acting.lift(unit.members, part)
-        days = np.flatnonzero(unit.window & np.isfinite(downloads))
-        inside = days - lift.first_day
-        acting = (inside >= 0) & (inside < lift.values.shape[1])
-        gone = np.zeros((len(lift.values), len(days)))
-        gone[:, acting] = lift.values[:, inside[acting]]
-        if self.noise is not None:
-            gone -= self.noise[part, days]
-        if self.coupling == "superposition":
-            rng = stream(int(self.posterior.attrs.get("seed", 0)), "coupling", unit.by, unit.name)
-            return days, superposed(downloads[days], gone, rng)
-        return days, lost_downloads(self.posterior, downloads[days], gone)
+        return self._losses.daily(unit)
 
     def _totals(self, by: str) -> Totals:
         """Return units and their cumulative effects, shape (chain * draw, unit)."""
-        if by not in self._cache:
-            self._cache[by] = (units := self.units(by), self._sums(units))
+        if by not in self._cache and by == "post":
+            posts, (campaign,) = self.units("post"), self.units("campaign")
+            each, whole = self._losses.singles_and_all(posts, campaign)
+            self._cache.update({"post": (posts, each), "campaign": ([campaign], whole)})
+        elif by not in self._cache:
+            self._cache[by] = (units := self.units(by), self.sums(units))
         return self._cache[by]
 
-    def _sums(self, units: Sequence[Unit]) -> FloatArray:
-        """Return the cumulative effects of units, shape (chain * draw, unit), by all processors."""
-        totals = np.empty((n_draws := len(self._acting.impulse), len(units)))
-        whole = self.coupling == "superposition"  # its draws come from one stream for each unit
-        tasks = [
-            (i, part)
-            for i, unit in enumerate(units)
-            for part in ([ALL] if whole else parts_of(n_draws, int(unit.window.sum())))
-        ]
+    def sums(self, units: Sequence[Unit]) -> FloatArray:
+        """Return the cumulative effects of some units, shape (chain * draw, unit), downloads."""
+        return self._losses.sums(units)
 
-        def run(task: tuple[int, slice]) -> None:
-            i, part = task
-            totals[part, i] = self._daily(units[i], part)[1].sum(axis=1)
+    def noted(self, post_notes: Mapping[str, str]) -> Effects:
+        """Return the same effects with other notes on the posts; nothing is computed again.
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            list(pool.map(run, tasks))
-        return totals
+        Parameters
+        ----------
+        post_notes : mapping of str to str
+            By the ids of the posts.
+
+        Returns
+        -------
+        Effects
+        """
+        out = replace(self, post_notes=post_notes)
+        out._cache.update(self._cache)
+        return out
 
     def interaction_index(self, prob: float = 0.95) -> float:
         """Return by how much single effects overstate the campaign's when they are added up.

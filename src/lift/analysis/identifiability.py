@@ -23,7 +23,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lift.analysis.counterfactual import interval_tail
-from lift.analysis.effects import Effects, Unit
+from lift.analysis.effects import Effects
 from lift.analysis.moments import AmplitudeMoments, amplitude_moments, flat_draws
 from lift.model.posterior import Posterior
 from lift.model.response import kernel_days
@@ -105,7 +105,9 @@ class Identifiability:
         return f"<p>{escape(repr(self))}</p>{self.posts.to_html(index=False)}"
 
 
-def identifiability(posterior: Posterior, spec: ModelSpec, prob: float = 0.95) -> Identifiability:
+def identifiability(
+    posterior: Posterior, spec: ModelSpec, prob: float = 0.95, effects: Effects | None = None
+) -> Identifiability:
     """Return what the data can tell apart.
 
     The contrast of two posts is the difference of their impulses given their sum: how the response
@@ -122,6 +124,8 @@ def identifiability(posterior: Posterior, spec: ModelSpec, prob: float = 0.95) -
         The one it was fitted with.
     prob : float
         Probability of the equal-tailed intervals of the groups, in (0, 1).
+    effects : Effects, optional
+        Of the posterior, coupling "shared": it keeps what is computed of the posts.
 
     Returns
     -------
@@ -149,7 +153,8 @@ def identifiability(posterior: Posterior, spec: ModelSpec, prob: float = 0.95) -
     prior_part = np.einsum("ij,ji->i", weight, moments.posterior)
     share = np.clip(prior_part / np.diag(moments.posterior), 0.0, 1.0)
     ids = [str(post) for post in posterior.posts["post"]]
-    totals = _groups_table(posterior, ids, groups, contrast, correlation, prob, tail)
+    effects = effects or Effects(posterior)
+    totals = _groups_table(effects, ids, groups, (contrast, correlation), prob, tail)
     return Identifiability(
         posts=_posts_table(ids, np.diag(resolution), share, groups, totals),
         groups=totals,
@@ -202,8 +207,9 @@ def noted_effects(posterior: Posterior, spec: ModelSpec) -> Effects:
         return Effects(posterior, dict.fromkeys(ids, POSITIVE_NOTE))
     if len(ids) > MAX_COMPARED:
         return Effects(posterior, dict.fromkeys(ids, NOT_COMPARED))
-    posts = identifiability(posterior, spec).posts
-    return Effects(posterior, dict(zip(posts["post"], posts["note"], strict=True)))
+    effects = Effects(posterior)
+    posts = identifiability(posterior, spec, effects=effects).posts
+    return effects.noted(dict(zip(posts["post"], posts["note"], strict=True)))
 
 
 def contrast_resolution(posterior: Posterior, moments: AmplitudeMoments) -> FloatArray:
@@ -341,28 +347,24 @@ def _posts_table(
 
 
 def _groups_table(
-    posterior: Posterior,
+    effects: Effects,
     ids: Sequence[str],
     groups: list[list[int]],
-    contrast: FloatArray,
-    correlation: FloatArray,
+    compared: tuple[FloatArray, FloatArray],
     prob: float,
     tail: float,
 ) -> pd.DataFrame:
-    effects = Effects(posterior)
-    single = effects.units("post")
+    units = [
+        effects.unit("collision group", f"collision {number}", np.array(members))
+        for number, members in enumerate(groups, start=1)
+    ]
+    singles = effects.draws("post").to_numpy() if groups else np.zeros((1, 1, 0))
+    widths = np.subtract(*np.quantile(singles, [1 - tail, tail], axis=(0, 1)))
     rows = []
-    for number, members in enumerate(groups, start=1):
-        window = np.any([single[post].window for post in members], axis=0)
-        group = Unit("collision group", f"collision {number}", np.array(members), window)
-        total = effects.daily_draws(group)[1].sum(axis=1)
+    for group, members, total in zip(units, groups, effects.sums(units).T, strict=True):
         lower, upper = np.quantile(total, [tail, 1 - tail])
-        widths = []
-        for post in members:
-            mine = effects.daily_draws(single[post])[1].sum(axis=1)
-            widths.append(float(np.subtract(*np.quantile(mine, [1 - tail, tail]))))
         pairs = np.triu_indices(len(members), 1)
-        inside, traded = (of[np.ix_(members, members)][pairs] for of in (contrast, correlation))
+        inside, traded = (of[np.ix_(members, members)][pairs] for of in compared)
         rows.append(
             {
                 "group": group.name,
@@ -374,7 +376,7 @@ def _groups_table(
                 "lower": float(lower),
                 "upper": float(upper),
                 "prob": prob,
-                "narrower": min(widths) / float(upper - lower) if upper > lower else np.nan,
+                "narrower": widths[members].min() / float(upper - lower or np.nan),
             }
         )
     return pd.DataFrame(rows, columns=list(GROUP_COLUMNS))

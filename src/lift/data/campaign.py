@@ -230,17 +230,15 @@ class Campaign:
         tuple of str
             In the order of the posts.
         """
-        local = self.posts["posted_at"].dt.tz_localize(None).dt.normalize()
+        first = self.posts["posted_at"].dt.tz_localize(None).dt.normalize()
+        last = first + pd.Timedelta(days=horizon_days)
         seen = self.downloads[self.downloads["downloads"].notna()]
-        lost = []
-        reached = {market: self.audience_share(market) > 0.0 for market in self.markets}
-        for i, (post, day) in enumerate(zip(self.posts["post_id"], local, strict=True)):
-            last = day + pd.Timedelta(days=horizon_days)
-            own = seen["date"].between(day, last)
-            own &= seen["market"].isin([market for market in reached if reached[market][i]])
-            if not own.any():
-                lost.append(str(post))
-        return tuple(lost)
+        observed = np.zeros(len(first), dtype=bool)
+        for market in self.markets:
+            days = np.sort(seen.loc[seen["market"] == market, "date"].to_numpy())
+            begin, end = days.searchsorted(first), days.searchsorted(last, side="right")
+            observed |= (self.audience_share(market) > 0.0) & (end > begin)
+        return tuple(map(str, self.posts["post_id"][~observed]))
 
 
 def _in_market(frame: pd.DataFrame, name: str) -> pd.DataFrame:

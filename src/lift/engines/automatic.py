@@ -59,7 +59,7 @@ def fit_automatic(
             require("gibbs", design)
         fitted = engine_named(able[0])(campaign, spec, settings, progress)
         return fitted.with_stats({REASON: f"the model asks for {', '.join(asked)}"})
-    weighted = fit_exact(campaign, spec, settings, progress)
+    weighted = fit_exact(campaign, spec, settings, progress, design)
     k = float(weighted.sample_stats["pareto_k"])
     if k <= BAD_K or beyond("gibbs", design):
         return weighted

@@ -214,6 +214,7 @@ def fit_exact(
     spec: ModelSpec,
     settings: SampleSettings,
     progress: Progress | None = None,
+    design: Design | None = None,
 ) -> Posterior:
     """Return the posterior by the exact engine.
 
@@ -225,6 +226,8 @@ def fit_exact(
     settings : SampleSettings
     progress : callable, optional
         Called with the share done, 0 to 1, and a word.
+    design : Design, optional
+        The model of the campaign, where it has been built already.
 
     Returns
     -------
@@ -237,7 +240,7 @@ def fit_exact(
     EngineError
         If the specification asks for something this engine does not do.
     """
-    design = build_design(campaign, spec)
+    design = build_design(campaign, spec) if design is None else design
     require("exact", design)
     model = pack(design, settings.workers)
 

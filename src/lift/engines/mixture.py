@@ -31,17 +31,15 @@ def log_sum_exp(logs: FloatArray) -> FloatArray:
     Parameters
     ----------
     logs : ndarray, shape (k, ...)
-        Not NaN, not plus infinity.
+        Not NaN; the largest of each sum is finite.
 
     Returns
     -------
     ndarray, shape (...)
-        Minus infinity where all are.
     """
     top = logs.max(axis=0)
-    base = np.where(np.isfinite(top), top, 0.0)
     largest = logs == top
-    rest = np.exp(logs - base)
+    rest = np.exp(logs - top)
     rest[largest] = 0.0
     n_largest = largest.sum(axis=0, dtype=np.float64)
     return np.asarray(np.log1p(rest.sum(axis=0) / n_largest) + np.log(n_largest) + top)
@@ -147,14 +145,13 @@ def fit_mixture(points: FloatArray, log_weights: FloatArray) -> Mixture:
     ----------
     Peel & McLachlan 2000, Statistics and Computing 10:339, doi:10.1023/A:1008981510081.
     """
-    total = log_sum_exp(log_weights)
-    if not np.isfinite(total):
+    if not np.isfinite(log_weights.max()):
         raise EngineError(
             f"at least one of {len(points):,} points must have a density above zero, found none: "
             "the priors do not go with these data, or the computation overflows; choose priors "
             "nearer to their defaults, and check the sizes of outcome and controls"
         )
-    weights = np.exp(log_weights - total)
+    weights = np.exp(log_weights - log_sum_exp(log_weights))
     n_effective = 1.0 / (weights**2).sum()
     points, weights = _thinned(points, weights)
     dim = points.shape[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,10 @@ class Posterior:
     @property
     def posts(self) -> pd.DataFrame:
         """One row per post, in order of time; column ``post`` is its id."""
+        return self._posts.copy()
+
+    @cached_property
+    def _posts(self) -> pd.DataFrame:
         constant = self.tree["constant_data"].to_dataset()
         return constant.to_dataframe().reset_index()
 

@@ -202,7 +202,9 @@ def gather(
         outcomes=outcomes or Outcomes(),
         pull_forward=forward,
         displaced_days=None if forward is None else lags_of(posterior),
-        told_apart=identifiability(posterior, spec, prob)
+        told_apart=identifiability(
+            posterior, spec, prob, effects if effects.coupling == "shared" else None
+        )
         if spec is not None and comparable(posterior)
         else None,
         contrasts=None if compared.empty else compared,

@@ -19,6 +19,7 @@ from lift.engines.exact import fit_exact
 from lift.engines.gibbs import fit_gibbs
 from lift.engines.registry import engine_named
 from lift.errors import EngineError
+from lift.model.design import Design
 from lift.model.posterior import Posterior
 from lift.model.spec import ModelSpec
 
@@ -35,9 +36,14 @@ def bad_weights(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
     """Let the exact engine find that its weights are as bad as the parameter says."""
 
     def fit(
-        data: Campaign, spec: ModelSpec, settings: SampleSettings, progress: Progress | None = None
+        data: Campaign,
+        spec: ModelSpec,
+        settings: SampleSettings,
+        progress: Progress | None = None,
+        design: Design | None = None,
     ) -> Posterior:
-        return fit_exact(data, spec, settings, progress).with_stats({"pareto_k": request.param})
+        fitted = fit_exact(data, spec, settings, progress, design)
+        return fitted.with_stats({"pareto_k": request.param})
 
     monkeypatch.setattr(automatic, "fit_exact", fit)
 

@@ -1,0 +1,118 @@
+"""Cumulative effects of sets of posts under every draw, by all processors."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lift.analysis.acting import ALL, Acting, Lift, parts_of
+from lift.analysis.counterfactual import lost_downloads
+from lift.analysis.coupling import Coupling, superposed
+from lift.analysis.units import Unit
+from lift.model.posterior import Posterior
+from lift.rng import stream
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """Downloads that there would not have been without some posts.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    acting : Acting
+        Of the posterior.
+    coupling, noise
+        As of :class:`lift.analysis.effects.Effects`.
+    """
+
+    posterior: Posterior
+    acting: Acting
+    coupling: Coupling
+    noise: FloatArray | None
+
+    def daily(self, unit: Unit, part: slice = ALL) -> tuple[NDArray[np.int64], FloatArray]:
+        """Return what is lost on the observed days of a unit's window.
+
+        Parameters
+        ----------
+        unit : Unit
+        part : slice, optional
+            The draws to take; all of them by default.
+
+        Returns
+        -------
+        days : ndarray of int, shape (n_days,)
+            Positions in the calendar.
+        draws : ndarray, shape (chain * draw, n_days), downloads/day
+        """
+        return self._without(unit, part, self.acting.lift(unit.members, part))
+
+    def sums(self, units: Sequence[Unit]) -> FloatArray:
+        """Return the cumulative effects of some units, shape (chain * draw, unit), downloads."""
+        totals = np.empty((n_draws := len(self.acting.impulse), len(units)))
+        whole = self.coupling == "superposition"  # its draws come from one stream for each unit
+        tasks = [
+            (i, part)
+            for i, unit in enumerate(units)
+            for part in ([ALL] if whole else parts_of(n_draws, int(unit.window.sum())))
+        ]
+
+        def run(task: tuple[int, slice]) -> None:
+            i, part = task
+            totals[part, i] = self.daily(units[i], part)[1].sum(axis=1)
+
+        _each(run, tasks)
+        return totals
+
+    def singles_and_all(
+        self, singles: Sequence[Unit], together: Unit
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the sums of all posts one by one, and of all together.
+
+        Where responses add up each is made once for both.
+        """
+        if not self.acting.separable or self.coupling == "superposition":
+            return self.sums(singles), self.sums([together])
+        n_draws = len(self.acting.impulse)
+        each, whole = np.empty((n_draws, len(singles))), np.empty((n_draws, 1))
+        first, last = self.acting.span(together.members)
+
+        def run(part: slice) -> None:
+            values = np.zeros((len(self.acting.impulse[part]), last - first))
+            for i, unit in enumerate(singles):
+                lift = self.acting.lift(unit.members, part)
+                begin = lift.first_day - first
+                values[:, begin : begin + lift.values.shape[1]] += lift.values
+                each[part, i] = self._without(unit, part, lift)[1].sum(axis=1)
+            whole[part, 0] = self._without(together, part, Lift(first, values))[1].sum(axis=1)
+
+        _each(run, parts_of(n_draws, int(together.window.sum())))
+        return each, whole
+
+    def _without(self, unit: Unit, part: slice, lift: Lift) -> tuple[NDArray[np.int64], FloatArray]:
+        """Return the days of a unit and what is lost on them, given its lift."""
+        downloads = self.acting.downloads
+        days = np.flatnonzero(unit.window & np.isfinite(downloads))
+        inside = days - lift.first_day
+        acting = (inside >= 0) & (inside < lift.values.shape[1])
+        gone = np.zeros((len(lift.values), len(days)))
+        gone[:, acting] = lift.values[:, inside[acting]]
+        if self.noise is not None:
+            gone -= self.noise[part, days]
+        if self.coupling == "superposition":
+            rng = stream(int(self.posterior.attrs.get("seed", 0)), "coupling", unit.by, unit.name)
+            return days, superposed(downloads[days], gone, rng)
+        return days, lost_downloads(self.posterior, downloads[days], gone)
+
+
+def _each[Task](run: Callable[[Task], None], tasks: Iterable[Task]) -> None:
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(run, tasks))
