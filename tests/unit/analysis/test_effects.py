@@ -69,6 +69,14 @@ def varied(**rest: object) -> Posterior:
     return hand_made(**(given | rest))  # type: ignore[arg-type]
 
 
+def test_the_campaign_has_the_same_bits_beside_its_posts_and_alone() -> None:
+    alone, beside = Effects(varied()), Effects(varied())
+    posts = beside.draws("post")
+    np.testing.assert_array_equal(beside.draws("campaign"), alone.draws("campaign"))
+    one_by_one = alone.sums(alone.units("post"))
+    np.testing.assert_array_equal(posts.to_numpy().reshape(one_by_one.shape), one_by_one)
+
+
 def test_the_effect_of_a_post_is_observed_less_without() -> None:
     row = Effects(constant([0.8], [30])).table("post").iloc[0]
     window = slice(30, 30 + 28 + 1)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.integrate import quad
+from scipy.special import logsumexp
 from scipy.stats.qmc import Sobol
 
-from lift.engines.mixture import DEGREES, MAX_COMPONENTS, Mixture, fit_mixture
+from lift.engines.mixture import DEGREES, MAX_COMPONENTS, Mixture, fit_mixture, log_sum_exp
 from lift.errors import EngineError
 
 TWO = Mixture(
@@ -28,6 +29,15 @@ def uniform(n: int, dim: int) -> np.ndarray:
 def test_the_density_integrates_to_one() -> None:
     total, _ = quad(lambda x: np.exp(TWO.log_density(np.array([[x]])))[0], -np.inf, np.inf)
     assert total == pytest.approx(1.0, abs=1e-7)
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (5, 100), (300,)])
+def test_the_sum_of_exponentials_is_that_of_scipy_to_the_last_bit(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(3)
+    for scale in (0.1, 5.0, 300.0):
+        logs = np.round(scale * rng.normal(size=shape), 2)  # some are equal
+        logs[1:][rng.random(logs[1:].shape) < 0.2] = -np.inf
+        np.testing.assert_array_equal(log_sum_exp(logs), logsumexp(logs, axis=0))
 
 
 @pytest.mark.parametrize("density", [-np.inf, np.nan])
