@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -72,7 +72,8 @@ class Effects:
         return read_acting(self.posterior)
 
     @cached_property
-    def _losses(self) -> Losses:
+    def losses(self) -> Losses:
+        """The downloads that there would not have been without some posts."""
         return Losses(self.posterior, self._acting, self.coupling, self.noise)
 
     @cached_property
@@ -160,21 +161,17 @@ class Effects:
             Positions in the calendar.
         draws : ndarray, shape (chain * draw, n_days), downloads/day
         """
-        return self._losses.daily(unit)
+        return self.losses.daily(unit)
 
     def _totals(self, by: str) -> Totals:
         """Return units and their cumulative effects, shape (chain * draw, unit)."""
         if by not in self._cache and by == "post":
             posts, (campaign,) = self.units("post"), self.units("campaign")
-            each, whole = self._losses.singles_and_all(posts, campaign)
+            each, whole = self.losses.singles_and_all(posts, campaign)
             self._cache.update({"post": (posts, each), "campaign": ([campaign], whole)})
         elif by not in self._cache:
-            self._cache[by] = (units := self.units(by), self.sums(units))
+            self._cache[by] = (units := self.units(by), self.losses.sums(units))
         return self._cache[by]
-
-    def sums(self, units: Sequence[Unit]) -> FloatArray:
-        """Return the cumulative effects of some units, shape (chain * draw, unit), downloads."""
-        return self._losses.sums(units)
 
     def noted(self, post_notes: Mapping[str, str]) -> Effects:
         """Return the same effects with other notes on the posts; nothing is computed again.

@@ -361,7 +361,7 @@ def _groups_table(
     singles = effects.draws("post").to_numpy() if groups else np.zeros((1, 1, 0))
     widths = np.subtract(*np.quantile(singles, [1 - tail, tail], axis=(0, 1)))
     rows = []
-    for group, members, total in zip(units, groups, effects.sums(units).T, strict=True):
+    for group, members, total in zip(units, groups, effects.losses.sums(units).T, strict=True):
         lower, upper = np.quantile(total, [tail, 1 - tail])
         pairs = np.triu_indices(len(members), 1)
         inside, traded = (of[np.ix_(members, members)][pairs] for of in compared)

@@ -56,7 +56,16 @@ class Losses:
         return self._without(unit, part, self.acting.lift(unit.members, part))
 
     def sums(self, units: Sequence[Unit]) -> FloatArray:
-        """Return the cumulative effects of some units, shape (chain * draw, unit), downloads."""
+        """Return the cumulative effects of some units.
+
+        Parameters
+        ----------
+        units : sequence of Unit
+
+        Returns
+        -------
+        ndarray, shape (chain * draw, unit), downloads
+        """
         totals = np.empty((n_draws := len(self.acting.impulse), len(units)))
         whole = self.coupling == "superposition"  # its draws come from one stream for each unit
         tasks = [
@@ -75,9 +84,21 @@ class Losses:
     def singles_and_all(
         self, singles: Sequence[Unit], together: Unit
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the sums of all posts one by one, and of all together.
+        """Return the cumulative effects of all posts one by one, and of all together.
 
         Where responses add up each is made once for both.
+
+        Parameters
+        ----------
+        singles : sequence of Unit
+            One post each, in order of time.
+        together : Unit
+            All of them.
+
+        Returns
+        -------
+        each : ndarray, shape (chain * draw, post), downloads
+        whole : ndarray, shape (chain * draw, 1), downloads
         """
         if not self.acting.separable or self.coupling == "superposition":
             return self.sums(singles), self.sums([together])

@@ -73,7 +73,7 @@ def test_the_campaign_has_the_same_bits_beside_its_posts_and_alone() -> None:
     alone, beside = Effects(varied()), Effects(varied())
     posts = beside.draws("post")
     np.testing.assert_array_equal(beside.draws("campaign"), alone.draws("campaign"))
-    one_by_one = alone.sums(alone.units("post"))
+    one_by_one = alone.losses.sums(alone.units("post"))
     np.testing.assert_array_equal(posts.to_numpy().reshape(one_by_one.shape), one_by_one)
 
 
