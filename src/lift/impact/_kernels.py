@@ -26,6 +26,8 @@ from lift.engines._compile import compiled
 LOG_2PI = math.log(2.0 * math.pi)
 # One logarithm is taken of the product of so many factors.
 LOGS_TOGETHER = 8
+# Numbers in the widest registers.
+VECTOR = 8
 
 
 @compiled
@@ -64,72 +66,68 @@ def filter_level(columns, observed, level_ratio, v, mean, cov):
 def filter_season(columns, observed, level_ratio, season_ratio, duration, v, mean, cov):
     """Filter all columns by level and season, as ``filter_level`` does by the level.
 
-    The sum of all slots is carried along: a new effect is minus it plus noise, and the sum that
-    follows is minus the effect overwritten plus that noise.
+    A row of ``states`` holds the mean of a state for each column and, after them, its covariances
+    with all states, which a new observation changes alike: by its gain times one row. The last row
+    is the sum of all slots: a new effect is minus it plus noise, and the sum that follows is minus
+    the effect overwritten plus that noise.
     """
     n, width = columns.shape
     m = cov.shape[0]
-    mean[:] = 0.0
-    cov[:] = 0.0
+    # rows of whole vectors are faster
+    size = -(-(width + m) // VECTOR) * VECTOR
+    states = np.zeros((m + 1, size))
     for i in range(m):
-        mean[i, 1 + i] = -1.0
-    sum_mean = np.zeros(width)
-    sum_mean[2 : 1 + m] = -1.0
-    sum_cov = np.zeros(m)
-    gain = np.zeros(m)
-    error = np.zeros(width)
+        states[i, 1 + i] = -1.0
+    states[m, 2 : 1 + m] = -1.0
+    slots = states[m]
+    gain = np.zeros(m + 1)
+    change = np.zeros(size)
     now = 1
     log_variance = 0.0
+    product = 1.0
     for t in range(n):
         row = v[t]
         if observed[t]:
-            sum_gain = 0.0
-            for i in range(m):
-                gain[i] = cov[i, 0] + cov[i, now]
-                if i > 0:
-                    sum_gain += gain[i]
+            for i in range(m + 1):
+                gain[i] = states[i, width] + states[i, width + now]
             total = 1.0 + gain[0] + gain[now]
             inverse = 1.0 / total
             scale = math.sqrt(inverse)
             for c in range(width):
-                miss = columns[t, c] - mean[0, c] - mean[now, c]
+                miss = columns[t, c] - states[0, c] - states[now, c]
                 row[c] = miss * scale
-                error[c] = miss * inverse
-            for c in range(width):
-                sum_mean[c] += sum_gain * error[c]
-            for i in range(m):
-                g = gain[i]
-                for c in range(width):
-                    mean[i, c] += g * error[c]
-                g *= inverse
-                for k in range(m):
-                    cov[i, k] -= g * gain[k]
-            sum_gain *= inverse
+                change[c] = miss * inverse
             for k in range(m):
-                sum_cov[k] -= sum_gain * gain[k]
-            log_variance += math.log(total)
+                change[width + k] = -inverse * gain[k]
+            for i in range(m + 1):
+                g = gain[i]
+                for c in range(size):
+                    states[i, c] += g * change[c]
+            product *= total
         else:
             row[:] = 0.0
-        cov[0, 0] += level_ratio
+        if t % LOGS_TOGETHER == LOGS_TOGETHER - 1:
+            log_variance += math.log(product)
+            product = 1.0
+        states[0, width] += level_ratio
         if (t + 1) % duration == 0:
             now = now + 1 if now + 1 < m else 1
-            for c in range(width):
-                old = mean[now, c]
-                mean[now, c] = -sum_mean[c]
-                sum_mean[c] = -old
             fresh = season_ratio
             for k in range(1, m):
-                fresh += sum_cov[k]
-            with_fresh = sum_cov[now] + season_ratio
+                fresh += slots[width + k]
+            with_fresh = slots[width + now] + season_ratio
+            for c in range(size):
+                old = states[now, c]
+                states[now, c] = -slots[c]
+                slots[c] = -old
             for k in range(m):
-                old = cov[now, k]
-                cov[now, k] = -sum_cov[k]
-                sum_cov[k] = -old
-            for k in range(m):
-                cov[k, now] = cov[now, k]
-            cov[now, now] = fresh
-            sum_cov[now] = with_fresh
-    return log_variance
+                states[k, width + now] = states[now, width + k]
+            states[now, width + now] = fresh
+            slots[width + now] = with_fresh
+    for i in range(m):
+        mean[i] = states[i, :width]
+        cov[i] = states[i, width : width + m]
+    return log_variance + math.log(product)
 
 
 @compiled
