@@ -1,4 +1,9 @@
-"""Compiled loop over hyperparameter points, all sets of controls summed at each."""
+"""Compiled loop over hyperparameter points, all sets of controls summed at each.
+
+Points are taken a block at a time, and what is done to all of them is done along the last axis of
+arrays (..., point). Variables are put in the order: initial states, controls that cannot be left
+out, free controls from the last to the first, outcome.
+"""
 
 # Types come from numba, from the arrays that the functions are called with.
 # mypy: allow-untyped-defs, allow-untyped-calls
@@ -10,133 +15,301 @@ import math
 import numpy as np
 
 from lift.engines._compile import compiled
-from lift.impact._interpolant import node_weights, unpack
+from lift.impact._interpolant import node_weights, pack
 from lift.impact._kernels import (
     LOG_2PI,
-    draw_coefficients,
-    draw_state,
-    factor,
+    LOGS_TOGETHER,
+    cholesky,
     log_prior,
     moments,
-    pivot,
     ratios_of,
-    reduce_initial,
 )
 
 BLOCK = 64
 
 
 @compiled
-def _sweep_sets(work, halves, rests):
-    """Eliminate every subset of the variables of a symmetric matrix, all but its last.
+def _eliminate(a, first, count, halves):
+    """Make Cholesky columns of the first variables of symmetric matrices, lower triangles.
+
+    What is left of the others stays in their places. Adds half the log determinant of the first
+    variables' block to ``halves``; a matrix that is not positive leaves NaN.
+    """
+    size = a.shape[0]
+    product = np.ones(count)
+    for d in range(first):
+        pivot = a[d, d]
+        for x in range(count):
+            pivot[x] = math.sqrt(pivot[x])
+            product[x] *= pivot[x]
+        for i in range(d + 1, size):
+            column = a[i, d]
+            for x in range(count):
+                column[x] /= pivot[x]
+            for k in range(d + 1, i + 1):
+                left = a[i, k]
+                other = a[k, d]
+                for x in range(count):
+                    left[x] -= column[x] * other[x]
+        if d % LOGS_TOGETHER == LOGS_TOGETHER - 1 or d == first - 1:
+            for x in range(count):
+                halves[x] += math.log(product[x])
+                product[x] = 1.0
+
+
+@compiled
+def _sweep_sets(work, dets, count, out, rests):
+    """Eliminate every subset of the variables of symmetric matrices, all but their last.
 
     Variables are decided one after another, and what is common to subsets is eliminated once
-    (Furnival & Wilson 1974, Technometrics 16:499). ``work[0]`` holds the matrix, lower triangle,
-    and the other slots those that variables have been taken out of. Fills half the log determinant
-    of each subset's block and what is left of the last diagonal entry. In the code of a subset bit
-    e stands for the variable e places before the last.
+    (Furnival & Wilson 1974, Technometrics 16:499). ``work[0]`` holds the matrices, lower triangles,
+    and the other slots those that variables have been taken out of; ``dets`` is a buffer for the
+    determinants of what was taken out. Fills the determinant of each subset's block and what is
+    left of the last diagonal entry. In the code of a subset bit e stands for the variable e places
+    before the last.
     """
     n_free = work.shape[1] - 1
     slot = np.zeros(n_free + 1, dtype=np.int64)
-    half = np.zeros(n_free + 1)
-    halves[0] = 0.0
-    rests[0] = work[0, n_free, n_free]
-    for code in range(1, halves.shape[0]):
+    inverse = np.empty(count)
+    factor = np.empty(count)
+    dets[0] = 1.0
+    out[0] = 1.0
+    rests[0, :count] = work[0, n_free, n_free, :count]
+    for code in range(1, out.shape[0]):
         e = 0
         while not (code >> e) & 1:
             e += 1
         d = n_free - 1 - e
         old = work[slot[d]]
         new = work[d + 1]
-        inverse = 1.0 / old[d, d]
+        pivot = old[d, d]
+        before = dets[slot[d]]
+        after = dets[d + 1]
+        for x in range(count):
+            inverse[x] = 1.0 / pivot[x]
+            after[x] = before[x] * pivot[x]
         for i in range(d + 1, n_free + 1):
-            f = old[i, d] * inverse
+            row = old[i, d]
+            for x in range(count):
+                factor[x] = row[x] * inverse[x]
             for k in range(d + 1, i + 1):
-                new[i, k] = old[i, k] - f * old[k, d]
-        half[d + 1 :] = half[d] + 0.5 * math.log(old[d, d])
+                left = new[i, k]
+                was = old[i, k]
+                other = old[k, d]
+                for x in range(count):
+                    left[x] = was[x] - factor[x] * other[x]
         slot[d + 1 :] = d + 1
-        halves[code] = half[n_free]
-        rests[code] = new[n_free, n_free]
+        out[code, :count] = after[:count]
+        rests[code, :count] = new[n_free, n_free, :count]
 
 
 @compiled
-def _free_block(matrix, always, free, work):
-    """Fill ``work[0]`` with the free variables and any last one, the others taken out.
-
-    Changes ``matrix``; returns half the log determinant of the block of the others.
-    """
-    half = 0.0
-    row = np.empty(matrix.shape[0])
-    for i in range(always.shape[0]):
-        half += 0.5 * math.log(matrix[always[i], always[i]])
-        pivot(matrix, always[i], row)
-    n_free = free.shape[0]
-    last = matrix.shape[0] - 1
-    for i in range(n_free + 1):
-        row = free[n_free - 1 - i] if i < n_free else last
-        for k in range(i + 1):
-            work[0, i, k] = matrix[row, free[n_free - 1 - k] if k < n_free else last]
-    return half
-
-
-@compiled
-def _prior_of_sets(precision, always, free, log_odds, work, halves, rests, out):
+def _prior_of_sets(precision, always, free, log_odds, out):
     """Fill ``out`` with the log prior odds of every subset of the free controls.
 
     Half the log determinant of the precision of its coefficients included.
     """
+    fixed = always.shape[0]
+    n_free = free.shape[0]
     p = precision.shape[0]
-    bordered = np.zeros((p + 1, p + 1))
-    bordered[:p, :p] = precision
-    half = _free_block(bordered, always, free, work)
-    _sweep_sets(work, halves, rests)
+    a = np.zeros((p + 1, p + 1, 1))
+    for i in range(p):
+        row = always[i] if i < fixed else free[p - 1 - i]
+        for k in range(i + 1):
+            a[i, k, 0] = precision[row, always[k] if k < fixed else free[p - 1 - k]]
+    half = np.zeros(1)
+    _eliminate(a, fixed, 1, half)
+    work = np.zeros((n_free + 1, n_free + 1, n_free + 1, 1))
+    work[0] = a[fixed:, fixed:]
+    dets = np.zeros((out.shape[0], 1))
+    rests = np.zeros((out.shape[0], 1))
+    _sweep_sets(work, np.zeros((n_free + 1, 1)), 1, dets, rests)
     for code in range(out.shape[0]):
-        out[code] = half + halves[code]
-        for e in range(free.shape[0]):
+        out[code] = half[0] + 0.5 * math.log(dets[code, 0])
+        for e in range(n_free):
             if (code >> e) & 1:
                 out[code] += log_odds[free[e]]
 
 
 @compiled
-def _sum_sets(always, free, prior, variance, joint, work, halves, shares):
-    """Fill ``shares`` with those of every subset of the free controls; return the log of their sum.
-
-    ``joint`` holds the normal equations of all controls and the outcome.
-    """
-    half = _free_block(joint, always, free, work)
-    _sweep_sets(work, halves, shares)
-    for code in range(shares.shape[0]):
-        shares[code] = prior[code] - halves[code] - 0.5 * shares[code] / variance
-    top = shares.max()
-    total = 0.0
-    for code in range(shares.shape[0]):
-        shares[code] = math.exp(shares[code] - top)
-        total += shares[code]
-    for code in range(shares.shape[0]):
-        shares[code] /= total
-    return top + math.log(total) - half
+def _weigh_sets(prior, variances, dets, rests, count, tops, totals):
+    """Turn ``rests`` into the weights of the subsets, over ``exp(tops)``; fill their sums too."""
+    tops[:count] = -np.inf
+    for code in range(rests.shape[0]):
+        log_weight = rests[code]
+        odds = prior[code]
+        for x in range(count):
+            log_weight[x] = odds - 0.5 * log_weight[x] / variances[x]
+            if log_weight[x] > tops[x]:
+                tops[x] = log_weight[x]
+    totals[:count] = 0.0
+    for code in range(rests.shape[0]):
+        weight = rests[code]
+        det = dets[code]
+        for x in range(count):
+            weight[x] = math.exp(weight[x] - tops[x])
+        for x in range(count):
+            weight[x] /= math.sqrt(det[x])
+            totals[x] += weight[x]
 
 
 @compiled
-def _drawn_set(shares, uniform):
-    """Return the code of a subset drawn by its share; they are gone through in Gray-code order."""
-    left = uniform
-    for g in range(shares.shape[0]):
+def _draw_sets(weights, uniforms, totals, count, codes):
+    """Fill the codes of subsets drawn by their weights; they are gone through in Gray-code order."""
+    left = np.empty(count)
+    for x in range(count):
+        left[x] = uniforms[x] * totals[x]
+    for g in range(weights.shape[0]):
         code = g ^ (g >> 1)
-        left -= shares[code]
-        if left < 0.0:
-            return code
-    return code
+        weight = weights[code]
+        for x in range(count):
+            if left[x] >= 0.0:
+                left[x] -= weight[x]
+                codes[x] = code
 
 
 @compiled
-def _interpolated(log_sds, grid, parts, weights, inside):
-    """Return packed moments of a block of points; ``inside`` says which lie in the box."""
-    for i in range(log_sds.shape[0]):
-        inside[i] = node_weights(log_sds[i, 1:] - log_sds[i, 0], grid, parts, weights[i])
-        if not inside[i]:
-            weights[i] = 0.0
-    return np.dot(weights[: log_sds.shape[0]], grid.table)
+def _order_of(m, always, free):
+    """Return the rows of the moments in the order of the variables."""
+    fixed = m + always.shape[0]
+    q = fixed + free.shape[0]
+    order = np.zeros(q + 1, dtype=np.int64)
+    for i in range(m):
+        order[i] = 1 + i
+    for i in range(m, fixed):
+        order[i] = 1 + m + always[i - m]
+    for i in range(fixed, q):
+        order[i] = 1 + m + free[q - 1 - i]
+    return order
+
+
+@compiled
+def _fill_moments(
+    log_sds, valid, grid, table, columns, observed, duration, parts, weights, inside, v, s, mean,
+    cov, one, packed,
+):  # fmt: skip
+    """Fill the moments (entry, point) of a block: interpolated in the grid's box, else computed."""
+    count = log_sds.shape[0]
+    ratios = np.zeros(log_sds.shape[1] - 1)
+    for x in range(count):
+        inside[x] = False
+        if table.shape[0] > 0:
+            inside[x] = node_weights(log_sds[x, 1:] - log_sds[x, 0], grid, parts, weights[x])
+        if not inside[x]:
+            weights[x] = 0.0
+    packed[:, :count] = np.dot(table.T, weights[:count].T)
+    for x in range(count):
+        if valid[x] and not inside[x]:
+            ratios_of(log_sds[x], ratios)
+            log_variance = moments(columns, observed, ratios, duration, v, s, mean, cov)
+            pack(s, log_variance, mean, cov, one)
+            packed[:, x] = one[: packed.shape[0]]
+
+
+@compiled
+def _fill_equations(packed, order, m, precision, shares, count, a):
+    """Fill the lower triangles of the normal equations; the priors' part is in units of noise."""
+    q = order.shape[0] - 1
+    for i in range(q + 1):
+        for k in range(i + 1):
+            high = max(order[i], order[k])
+            source = packed[high * (high + 1) // 2 + min(order[i], order[k])]
+            target = a[i, k]
+            more = precision[order[i] - 1 - m, order[k] - 1 - m] if k >= m and i < q else 0.0
+            for x in range(count):
+                target[x] = source[x] + more
+        if i < m:
+            target = a[i, i]
+            for x in range(count):
+                target[x] += shares[x]
+
+
+@compiled
+def _draw_free(a, fixed, codes, normals, sds, count, drawn):
+    """Fill draws of the free controls that are in the model, 0 for the others."""
+    q = a.shape[0] - 1
+    n_free = q - fixed
+    members = np.zeros(n_free, dtype=np.int64)
+    root = np.zeros((n_free, n_free))
+    b = np.zeros(n_free)
+    for x in range(count):
+        n_in = 0
+        for e in range(n_free):
+            drawn[q - 1 - e, x] = 0.0
+            if (codes[x] >> e) & 1:
+                members[n_in] = q - 1 - e
+                n_in += 1
+        for i in range(n_in):
+            for k in range(i + 1):
+                root[i, k] = a[members[k], members[i], x]
+            b[i] = a[q, members[i], x]
+        cholesky(root, n_in)
+        for i in range(n_in):
+            for k in range(i):
+                b[i] -= root[i, k] * b[k]
+            b[i] /= root[i, i]
+        for i in range(n_in):
+            b[i] += sds[x] * normals[x, fixed + i]
+        for i in range(n_in - 1, -1, -1):
+            b[i] /= root[i, i]
+            drawn[members[i], x] = b[i]
+            for k in range(i):
+                b[k] -= b[i] * root[i, k]
+
+
+@compiled
+def _draw_fixed(a, fixed, normals, sds, count, drawn):
+    """Fill draws of the first variables given the others, from their Cholesky columns."""
+    q = a.shape[0] - 1
+    for i in range(fixed - 1, -1, -1):
+        own = drawn[i]
+        centre = a[q, i]
+        pivot = a[i, i]
+        for x in range(count):
+            own[x] = centre[x] + sds[x] * normals[x, i]
+        for k in range(i + 1, q):
+            column = a[k, i]
+            other = drawn[k]
+            for x in range(count):
+                own[x] -= column[x] * other[x]
+        for x in range(count):
+            own[x] /= pivot[x]
+
+
+@compiled
+def _draw_states(mean, cov, order, normals, sds, drawn, count, out):
+    """Fill draws of the state after the last row, (state, point), given the coefficients.
+
+    ``mean`` (state, column, point); ``cov``, packed lower triangles (entry, point), gives way to
+    its Cholesky factor. From a known start it is singular on the first days: pivots are zero.
+    """
+    m = mean.shape[0]
+    for i in range(m):
+        for k in range(i + 1):
+            own = cov[i * (i + 1) // 2 + k]
+            for e in range(k):
+                left = cov[i * (i + 1) // 2 + e]
+                right = cov[k * (k + 1) // 2 + e]
+                for x in range(count):
+                    own[x] -= left[x] * right[x]
+            pivot = cov[k * (k + 1) // 2 + k]
+            for x in range(count):
+                if i == k:
+                    own[x] = math.sqrt(max(own[x], 0.0))
+                else:
+                    own[x] = own[x] / pivot[x] if pivot[x] > 1e-12 else 0.0
+        state = out[i]
+        for x in range(count):
+            state[x] = mean[i, 0, x]
+        for c in range(order.shape[0] - 1):
+            column = mean[i, order[c]]
+            other = drawn[c]
+            for x in range(count):
+                state[x] -= column[x] * other[x]
+        for k in range(i + 1):
+            root = cov[i * (i + 1) // 2 + k]
+            for x in range(count):
+                state[x] += sds[x] * root[x] * normals[x, k]
 
 
 @compiled
@@ -148,73 +321,84 @@ def evaluate_points(
 
     ``normals`` has ``p + 2 m`` columns. ``coefficients`` (point, p) is zero for a control that is
     left out; ``states`` (point, m) is the state after the last row. Moments come from the
-    interpolant ``grid`` where it reaches, a block of points at a time.
+    interpolant ``grid`` where it reaches.
     """
     n, width = columns.shape
     m = states.shape[1]
     p = width - 1 - m
+    n_free = free.shape[0]
+    fixed = m + p - n_free
     n_observed = 0
     for t in range(n):
         n_observed += observed[t]
-    n_nodes = grid.table.shape[0]
+    order = _order_of(m, always, free)
+    prior = np.zeros(1 << n_free)
+    _prior_of_sets(precision, always, free, log_odds, prior)
+    n_sums = width * (width + 1) // 2 + 1
+    n_entries = n_sums + m * width + m * (m + 1) // 2
+    n_wanted = n_entries if normals.shape[0] > 0 else n_sums
+    table = np.zeros((grid.table.shape[0], n_wanted))
+    if grid.table.shape[0] > 0:
+        table[:] = grid.table[:, :n_wanted]
     parts = np.zeros(grid.nodes.shape[1])
-    weights = np.zeros((BLOCK, n_nodes))
+    weights = np.zeros((BLOCK, table.shape[0]))
     inside = np.zeros(BLOCK, dtype=np.bool_)
-    packed = np.zeros((1, 1))
+    valid = np.zeros(BLOCK, dtype=np.bool_)
     v = np.empty((n, width))
     s = np.zeros((width, width))
     mean = np.zeros((m, width))
     cov = np.zeros((m, m))
-    ratios = np.zeros(log_sds.shape[1] - 1)
-    joint = np.zeros((p + 1, p + 1))
-    n_sets = 1 << free.shape[0]
-    prior = np.zeros(n_sets)
-    shares = np.zeros(n_sets)
-    halves = np.zeros(n_sets)
-    sweeps = np.zeros((free.shape[0] + 1, free.shape[0] + 1, free.shape[0] + 1))
-    _prior_of_sets(precision, always, free, log_odds, sweeps, halves, shares, prior)
-    a = np.zeros((m + p, m + p))
-    b = np.zeros(m + p)
-    work = np.zeros((m, m))
-    drawn = np.zeros(m + p)
-    used = np.zeros(p, dtype=np.int64)
-    for i in range(always.shape[0]):
-        used[i] = always[i]
-    for i in range(log_sds.shape[0]):
-        if n_nodes > 0 and i % BLOCK == 0:
-            packed = _interpolated(log_sds[i : i + BLOCK], grid, parts, weights, inside)
-        value = log_prior(log_sds[i], shapes, rates, limits)
-        if value == -np.inf:
-            values[i] = value
+    one = np.zeros(n_entries)
+    packed = np.zeros((n_wanted, BLOCK))
+    variances = np.zeros(BLOCK)
+    sds = np.zeros(BLOCK)
+    shares = np.zeros(BLOCK)
+    halves = np.zeros(BLOCK)
+    tops = np.zeros(BLOCK)
+    totals = np.zeros(BLOCK)
+    codes = np.zeros(BLOCK, dtype=np.int64)
+    a = np.zeros((m + p + 1, m + p + 1, BLOCK))
+    work = np.zeros((n_free + 1, n_free + 1, n_free + 1, BLOCK))
+    slots = np.zeros((n_free + 1, BLOCK))
+    dets = np.zeros((prior.shape[0], BLOCK))
+    rests = np.zeros((prior.shape[0], BLOCK))
+    drawn = np.zeros((m + p, BLOCK))
+    last = np.zeros((m, BLOCK))
+    for begin in range(0, log_sds.shape[0], BLOCK):
+        block = log_sds[begin : begin + BLOCK]
+        count = block.shape[0]
+        for x in range(count):
+            values[begin + x] = log_prior(block[x], shapes, rates, limits)
+            valid[x] = values[begin + x] > -np.inf
+            sds[x] = math.exp(block[x, 0])
+            variances[x] = sds[x] * sds[x]
+            shares[x] = variances[x] / start_var
+        _fill_moments(
+            block, valid, grid, table, columns, observed, duration, parts, weights, inside, v, s,
+            mean, cov, one, packed,
+        )  # fmt: skip
+        _fill_equations(packed, order, m, precision, shares, count, a)
+        halves[:] = 0.0
+        _eliminate(a, fixed, count, halves)
+        work[0] = a[fixed:, fixed:]
+        _sweep_sets(work, slots, count, dets, rests)
+        _weigh_sets(prior, variances, dets, rests, count, tops, totals)
+        for x in range(count):
+            value = 0.5 * m * math.log(shares[x]) - halves[x] - 0.5 * packed[n_sums - 1, x]
+            value -= 0.5 * n_observed * (LOG_2PI + 2.0 * block[x, 0])
+            values[begin + x] += value + tops[x] + math.log(totals[x])
+        if normals.shape[0] == 0:
             continue
-        variance = math.exp(2.0 * log_sds[i, 0])
-        if n_nodes > 0 and inside[i % BLOCK]:
-            value -= 0.5 * unpack(packed[i % BLOCK], s, mean, cov)
-        else:
-            ratios_of(log_sds[i], ratios)
-            value -= 0.5 * moments(columns, observed, ratios, duration, v, s, mean, cov)
-        value -= 0.5 * n_observed * (LOG_2PI + 2.0 * log_sds[i, 0])
-        value += 0.5 * m * math.log(variance / start_var)
-        n_used = always.shape[0]
-        if free.shape[0] > 0:
-            value -= reduce_initial(s, m, precision, variance, start_var, joint)
-            values[i] = value + _sum_sets(
-                always, free, prior, variance, joint, sweeps, halves, shares
-            )
-        else:
-            fit = factor(s, m, used, n_used, precision, variance, start_var, a, b)
-            values[i] = value + prior[0] + fit
-        if normals.shape[0] > 0:
-            if free.shape[0] > 0:
-                code = _drawn_set(shares, uniforms[i])
-                for e in range(free.shape[0]):
-                    if (code >> e) & 1:
-                        used[n_used] = free[e]
-                        n_used += 1
-                factor(s, m, used, n_used, precision, variance, start_var, a, b)
-            sd = math.exp(log_sds[i, 0])
-            draw_coefficients(a, b, m + n_used, sd, normals[i], drawn)
-            coefficients[i] = 0.0
-            for k in range(n_used):
-                coefficients[i, used[k]] = drawn[m + k]
-            draw_state(mean, cov, m, used, n_used, drawn, sd, normals[i, m + p :], work, states[i])
+        own = normals[begin : begin + count]
+        _draw_sets(rests, uniforms[begin : begin + count], totals, count, codes)
+        _draw_free(a, fixed, codes, own, sds, count, drawn)
+        _draw_fixed(a, fixed, own, sds, count, drawn)
+        means = packed[n_sums : n_sums + m * width].reshape((m, width, BLOCK))
+        spreads = packed[n_sums + m * width :]
+        _draw_states(means, spreads, order, own[:, m + p :], sds, drawn, count, last)
+        for x in range(count):
+            if valid[x]:
+                for i in range(p):
+                    coefficients[begin + x, order[m + i] - 1 - m] = drawn[m + i, x]
+                for i in range(m):
+                    states[begin + x, i] = last[i, x]
