@@ -14,7 +14,7 @@ from lift.data.checks_downloads import (
     in_market,
     market_column,
 )
-from lift.data.copies import disguise, is_copy
+from lift.data.copies import disguise, is_copy, suspects
 from lift.data.tables import RawTable, absent, counted, meant, nearest, some
 from lift.errors import Problem
 
@@ -255,7 +255,8 @@ def _check_movement(
         elif len(own):
             moving.append(j)
     if outcome is not None:
-        for j in moving:
+        likely = suspects(block, outcome)
+        for j in [j for j in moving if likely[j]]:
             how = disguise(block[:, j], outcome)
             if how is not None:
                 problems.append(

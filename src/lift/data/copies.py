@@ -11,6 +11,12 @@ COPY_TOLERANCE = 1e-10
 """Distance of a correlation from 1 at which a series is a copy up to scale and shift: ten times
 the rounding error of a sum over a few thousand days, far less than any measurement error."""
 
+LEAST_COMMON = 3
+"""Common values below which nothing is a copy: any two pairs lie on a line."""
+
+SUSPECT = 10.0 * COPY_TOLERANCE
+"""Distance of a correlation from 1 at which a series is looked at more closely."""
+
 LEAST_BENT = 5
 """Different values that both series must have before a function that bends says anything: three
 small counts can lie on the curve of a log by chance."""
@@ -34,12 +40,56 @@ def is_copy(one: FloatArray, other: FloatArray) -> bool:
         Not finite where not observed; fewer than three common values are never a copy.
     """
     both = np.isfinite(one) & np.isfinite(other)
-    if both.sum() < 3:
+    if both.sum() < LEAST_COMMON:
         return False
     a = one[both] - one[both].mean()
     b = other[both] - other[both].mean()
     scale = float(np.sqrt((a @ a) * (b @ b)))
     return scale > 0 and abs(float(a @ b)) / scale > 1 - COPY_TOLERANCE
+
+
+def suspects(columns: FloatArray, outcome: FloatArray) -> NDArray[np.bool_]:
+    """Return which of many series may be the outcome in disguise: all that are, and few others.
+
+    What :func:`disguise` looks at one by one, for all at once: correlations of the series and of
+    their logs, and whether two days next to each other in the outcome's order are in the other
+    order.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, k)
+        One that is not finite on a day on which the outcome was observed is a suspect.
+    outcome : ndarray, shape (n,)
+        Not finite where not observed.
+
+    Returns
+    -------
+    ndarray of bool, shape (k,)
+    """
+    seen = np.isfinite(outcome)
+    if seen.sum() < LEAST_COMMON:
+        return np.ones(columns.shape[1], dtype=np.bool_)
+    x, y = columns[seen], outcome[seen]
+    found = ~np.isfinite(x).all(axis=0)
+    nil = (x == 0.0) & (y == 0.0)[:, None]
+    found |= nil.any(axis=0) & (nil | ((x > 0.0) & (y > 0.0)[:, None])).all(axis=0)
+    # what is not positive has no log, what overflows no length: NaN, which is near to nothing
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        targets = _unit(np.stack([y, np.log(y), np.log1p(y)], axis=1))
+        for values in (x, np.log(x)):
+            found |= (np.abs(_unit(values).T @ targets) > 1.0 - SUSPECT).any(axis=1)
+    order = np.argsort(y, kind="stable")
+    rises = np.diff(y[order]) > 0.0
+    if rises.sum() + 1 >= LEAST_VALUES:
+        steps = np.diff(x[order], axis=0)[rises]
+        found |= (steps >= 0.0).all(axis=0) | (steps <= 0.0).all(axis=0)
+    return found
+
+
+def _unit(columns: FloatArray) -> FloatArray:
+    """Return columns with mean zero and length one."""
+    centred = columns - columns.mean(axis=0)
+    return np.asarray(centred / np.sqrt(np.square(centred).sum(axis=0)))
 
 
 def disguise(series: FloatArray, outcome: FloatArray) -> str | None:

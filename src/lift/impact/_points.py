@@ -155,7 +155,7 @@ def _weigh_sets(prior, variances, dets, rests, count, tops, totals):
 
 @compiled
 def _draw_sets(weights, uniforms, totals, count, codes):
-    """Fill the codes of subsets drawn by their weights; they are gone through in Gray-code order."""
+    """Fill the codes of subsets drawn by their weights, gone through in Gray-code order."""
     left = np.empty(count)
     for x in range(count):
         left[x] = uniforms[x] * totals[x]
@@ -197,7 +197,10 @@ def _fill_moments(
             inside[x] = node_weights(log_sds[x, 1:] - log_sds[x, 0], grid, parts, weights[x])
         if not inside[x]:
             weights[x] = 0.0
-    packed[:, :count] = np.dot(table.T, weights[:count].T)
+    between = np.dot(weights[:count], table)
+    for e in range(packed.shape[0]):
+        for x in range(count):
+            packed[e, x] = between[x, e]
     for x in range(count):
         if valid[x] and not inside[x]:
             ratios_of(log_sds[x], ratios)

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.data.cells import LARGEST
-from lift.data.copies import disguise
+from lift.data.copies import disguise, suspects
 from lift.errors import Problem
 
 FloatArray = NDArray[np.float64]
@@ -95,7 +95,9 @@ def control_problems(
     seen = np.isfinite(outcome[begin:pre_end])
     target = outcome[begin:pre_end][seen]
     comparable = _size_fault("the outcome", outcome) is None
-    for name, column in zip(names, controls[begin:post_end].T, strict=True):
+    block = controls[begin:post_end]
+    for j in np.flatnonzero(_doubtful(block, seen, target)):
+        name, column = names[j], block[:, j]
         if len(bad := np.flatnonzero(~np.isfinite(column))):
             faults.append(
                 f"control {name!r} must have a finite value on every row from pre- to post-period, "
@@ -121,6 +123,18 @@ def control_problems(
                 f"{how}; a control must be a series of its own: leave it out"
             )
     return [Problem("data", fault) for fault in faults]
+
+
+def _doubtful(
+    block: FloatArray, seen: NDArray[np.bool_], target: FloatArray
+) -> NDArray[np.bool_]:
+    """Return which controls, (row, control), cannot be said to be in order at a glance."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        before, sizes, spans = block[: len(seen)], np.abs(block).max(axis=0), np.ptp(block, axis=0)
+        steady = np.ptp(before, axis=0) == 0.0
+        fine = np.isfinite(block).all(axis=0) & (sizes <= LARGEST)
+        fine &= (spans == 0.0) | (spans >= 1.0 / LARGEST)
+    return np.asarray(~fine | steady | suspects(before[seen], target))
 
 
 def _size_fault(what: str, values: FloatArray) -> str | None:

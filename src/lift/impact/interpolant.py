@@ -15,7 +15,7 @@ FloatArray = NDArray[np.float64]
 
 # exp(-EXACT) is the error that a grid is sized for where draws are made, exp(-ROUGH) where it is
 # looked where they are; the nearest singularity of the moments lies half a pi off the real axis.
-EXACT = 23.0
+EXACT = 20.0
 ROUGH = 10.0
 MIN_NODES = 8
 # It may miss by so many times that.

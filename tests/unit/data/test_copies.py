@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from small_campaigns import daily_downloads
 
-from lift.data.copies import disguise
+from lift.data.copies import disguise, suspects
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
@@ -38,20 +38,25 @@ def test_a_function_of_the_outcome_is_found(name: str, n_days: int) -> None:
     y = daily_downloads(n_days)
     x = BENT[name](y)
     assert disguise(x, y) is not None
+    assert suspects(x[:, None], y).all()
     y[[2, 5]] = np.nan
     assert disguise(x, y) is not None
+    assert suspects(x[:, None], y).all()
 
 
 @pytest.mark.parametrize("name", list(ORDERED))
 def test_any_monotone_function_is_found_in_a_long_series(name: str) -> None:
     y = daily_downloads(200)
-    assert "in the same order" in str(disguise(ORDERED[name](y), y))
+    x = ORDERED[name](y)
+    assert "in the same order" in str(disguise(x, y))
+    assert suspects(x[:, None], y).all()
 
 
 def test_a_root_of_counts_with_zeros_is_found() -> None:
     y = daily_downloads(50, level=3.0)
     assert (y == 0.0).any()
     assert disguise(np.sqrt(y), y) == "a power of them"
+    assert suspects(np.sqrt(y)[:, None], y).all()
 
 
 def test_what_is_in_the_outcomes_order_honestly_is_left_alone() -> None:
@@ -73,3 +78,14 @@ def test_no_control_that_leaves_a_ten_thousandth_open_is_refused(n_days: int) ->
         log_mean = 0.3 * (x - x.mean()) / x.std()
         y = 500.0 * np.exp(log_mean + 0.003 * rng.normal(size=n_days))
         assert disguise(x, y) is None
+
+
+def test_series_that_go_their_own_ways_are_cleared_at_a_glance() -> None:
+    rng = stream(1, "tests", "glance")
+    y = daily_downloads(60, level=3.0)
+    honest = rng.normal(size=(60, 40)).cumsum(axis=0)
+    assert not suspects(honest, y).any()
+    honest[7, 3] = np.nan
+    assert np.flatnonzero(suspects(honest, y)).tolist() == [3]
+    y[7] = np.nan  # a day without outcome says nothing
+    assert not suspects(honest, y).any()
