@@ -81,6 +81,8 @@ class Weighted:
 
         Draws of many coefficients are the largest arrays of a fit: they are not held twice.
         """
+        if len(self.batches) == 1:
+            return np.asarray(self.batches[0][chain, index])
         out = np.empty((len(index), self.batches[0].shape[2]))
         begin = 0
         for batch in self.batches:

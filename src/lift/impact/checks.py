@@ -125,9 +125,7 @@ def control_problems(
     return [Problem("data", fault) for fault in faults]
 
 
-def _doubtful(
-    block: FloatArray, seen: NDArray[np.bool_], target: FloatArray
-) -> NDArray[np.bool_]:
+def _doubtful(block: FloatArray, seen: NDArray[np.bool_], target: FloatArray) -> NDArray[np.bool_]:
     """Return which controls, (row, control), cannot be said to be in order at a glance."""
     with np.errstate(invalid="ignore", over="ignore"):
         before, sizes, spans = block[: len(seen)], np.abs(block).max(axis=0), np.ptp(block, axis=0)

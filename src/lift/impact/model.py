@@ -19,13 +19,14 @@ BoolArray = NDArray[np.bool_]
 # The season's sd has a nearly flat prior on the log scale: a search starts above its guess.
 SEASON_START = 0.5
 # Points are shared out to threads at least so many at a time and in about so many tasks, where they
-# take long enough: nanoseconds of an entry of the columns in a filter, of a point otherwise, of a
-# set of controls, and of all together from which threads pay.
+# take long enough: nanoseconds of an entry of the columns in a filter or of an interpolant's table,
+# of a set of controls, of a point otherwise, and of all together from which threads pay.
 POINTS_PER_TASK = 128
 TASKS = 8
-NANOSECONDS = 7.0
-PER_POINT = 500.0
-PER_SET = 50.0
+NANOSECONDS = 5.0
+PER_ENTRY = 0.04
+PER_SET = 15.0
+PER_POINT = 300.0
 WORTH_THREADS = 1e6
 
 
@@ -178,7 +179,7 @@ def evaluate(
     each = max(POINTS_PER_TASK, -(-n // (TASKS * BLOCK)) * BLOCK)
     if not grid.table.size:
         each = max(1, min(each, -(-n // TASKS)))
-    filters = 0.0 if grid.table.size else NANOSECONDS * model.columns.size
+    filters = PER_ENTRY * grid.table.size if grid.table.size else NANOSECONDS * model.columns.size
     sets = PER_SET * 2.0 ** int((~model.always).sum())
     share_out(run, n, each, worth=n * (filters + sets + PER_POINT) > WORTH_THREADS)
     return values, coefficients, states
