@@ -2,7 +2,7 @@
 
 Each sweep changes the set by Gibbs steps, draws coefficients and the last state, and moves the
 hyperparameters by Metropolis given the set: in turn by a step of a random walk and to a point drawn
-anew. Moments come from a Chebyshev interpolant over the logs of the variance ratios; outside its
+anew. Moments come from a Chebyshev series over the logs of the variance ratios; outside its
 box they are computed anew.
 """
 
@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from lift.engines._compile import compiled
-from lift.impact._interpolant import between, lay_out, node_rows, node_weights, pack
+from lift.impact._interpolant import between, lay_out, pack, polynomials_of, rows_of, term_weights
 from lift.impact._kernels import (
     LOG_2PI,
     cholesky,
@@ -39,7 +39,7 @@ PROPOSAL_DF = 5.0
 @compiled
 def _log_given(
     log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var, precision,
-    prior_half, shapes, rates, limits, grid, few, at, parts, weights, packed,
+    prior_half, shapes, rates, limits, grid, few, at, polynomials, weights, packed,
     small, every, ratios, a, b,
 ):  # fmt: skip
     """Return the log posterior density of hyperparameters given the set of controls.
@@ -53,7 +53,7 @@ def _log_given(
     variance = math.exp(2.0 * log_sd[0])
     size = 1 + m + n_used
     _log_ratios(log_sd, at)
-    if node_weights(at, grid, parts, weights):
+    if term_weights(at, grid, polynomials, weights):
         n_entries = size * (size + 1) // 2
         between(few, weights, n_entries + 1, packed)
         e = 0
@@ -146,7 +146,7 @@ def _log_proposal(log_sd, centre, step, z):
 @compiled
 def run_chain(
     rng, log_sd, inside, n_keep, n_moves, centre, step, columns, observed, duration,
-    start_var, precision, log_odds, always, shapes, rates, limits, grid, at_nodes,
+    start_var, precision, log_odds, always, shapes, rates, limits, grid, terms,
     log_sds, coefficients, states,
 ):  # fmt: skip
     """Run ``n_keep`` sweeps of ``n_moves`` moves; keep a draw of each.
@@ -167,7 +167,7 @@ def run_chain(
     cov = np.zeros((m, m))
     ratios = np.zeros(dim - 1)
     packed = np.zeros((1, width * (width + 1) // 2 + 1 + m * width + m * (m + 1) // 2))
-    at_point = node_rows(1, width, m)
+    at_point = rows_of(1, width, m)
     penalty = np.zeros((width, width))
     penalty[1 + m :, 1 + m :] = precision
     joint = np.zeros((width + 1, width))
@@ -191,16 +191,16 @@ def run_chain(
     packed_cov = np.zeros(m * (m + 1) // 2)
     row = np.zeros(width + m)
     at = np.zeros(dim - 1)
-    parts = np.zeros(grid.nodes.shape[1])
+    polynomials = polynomials_of(grid)
     weights = np.zeros(max(1, grid.table.shape[0]))
     few = np.zeros((weights.shape[0], 1))
     proposed = np.zeros(dim)
     accepted = 0
     for keep in range(n_keep):
         variance = math.exp(2.0 * log_sd[0])
-        source = at_nodes
+        source = terms
         _log_ratios(log_sd, at)
-        if not node_weights(at, grid, parts, weights):
+        if not term_weights(at, grid, polynomials, weights):
             if v.shape[0] < n:
                 v = np.empty((n, width))
             ratios_of(log_sd, ratios)
@@ -243,7 +243,7 @@ def run_chain(
                 few = np.zeros((weights.shape[0], size * (size + 1) // 2 + 1))
             if grid.table.shape[0] > 0:
                 entries_of_set(
-                    at_nodes.rows, grid.table[:, width * (width + 1) // 2], m, used, n_used, few
+                    terms.rows, grid.table[:, width * (width + 1) // 2], m, used, n_used, few
                 )
         log_sds[keep] = log_sd
         between(source.cov, weights, packed_cov.shape[0], packed_cov)
@@ -259,7 +259,7 @@ def run_chain(
         if changed or keep == 0:
             current = _log_given(
                 log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var,
-                small_precision, prior_half, shapes, rates, limits, grid, few, at, parts, weights,
+                small_precision, prior_half, shapes, rates, limits, grid, few, at, polynomials, weights,
                 packed[0], small, every, ratios, a, b,
             )  # fmt: skip
         for move in range(n_moves):
@@ -267,7 +267,7 @@ def run_chain(
             _propose(rng, log_sd, centre, step, anywhere, normals, proposed)
             value = _log_given(
                 proposed, used, n_used, columns, observed, n_observed, duration, m, start_var,
-                small_precision, prior_half, shapes, rates, limits, grid, few, at, parts, weights,
+                small_precision, prior_half, shapes, rates, limits, grid, few, at, polynomials, weights,
                 packed[0], small, every, ratios, a, b,
             )  # fmt: skip
             rise = value - current

@@ -1,10 +1,8 @@
-"""Compiled moments at Chebyshev nodes of the log variance ratios, and between them.
+"""Compiled moments between the points at which they were computed: Chebyshev series.
 
 The moments depend on the two variance ratios alone. An axis is ``log(floor + ratio) / 2``: below
 the floor the moments hardly change, and without it they would be resolved there for nothing.
-Barycentric weights of a product of Chebyshev
-grids (Berrut & Trefethen 2004, doi:10.1137/S0036144502417715) turn those at the nodes into those at
-any point of the box.
+In a box of the axes they are sums of products of Chebyshev polynomials, one for each axis.
 """
 
 # Types come from numba, from the arrays that the functions are called with.
@@ -22,41 +20,40 @@ from lift.impact._kernels import moments
 
 
 class Interpolant(NamedTuple):
-    """Moments at nodes, ready for the compiled kernels.
+    """A series of the moments, ready for the compiled kernels.
 
     Attributes
     ----------
-    table : ndarray, shape (nodes, entries)
-        Packed moments at each node; without nodes there is no interpolant.
+    table : ndarray, shape (terms, entries)
+        What each term adds to the packed moments; without terms there is no interpolant.
+    degrees : ndarray of int, shape (terms, axes)
+        Of each term's polynomials.
     floors : ndarray, shape (axes,)
         Variance ratios below which an axis is compressed.
     low, high : ndarray, shape (axes,)
         The box, on the axes; NaN where there is none.
-    n_nodes : ndarray of int, shape (axes,)
-    nodes, slopes : ndarray, shape (axes, largest n_nodes)
-        Nodes on (-1, 1) and their barycentric weights.
+    sizes : ndarray of int, shape (axes,)
+        One more than the largest degree.
     """
 
     table: Any
+    degrees: Any
     floors: Any
     low: Any
     high: Any
-    n_nodes: Any
-    nodes: Any
-    slopes: Any
+    sizes: Any
 
 
 def no_interpolant(n_states: int) -> Interpolant:
-    """Return an interpolant without nodes: moments are computed at every point."""
+    """Return an interpolant without terms: moments are computed at every point."""
     dim = min(n_states, 2)
     return Interpolant(
         table=np.empty((0, 1)),
+        degrees=np.empty((0, dim), dtype=np.int64),
         floors=np.zeros(dim),
         low=np.full(dim, np.nan),
         high=np.full(dim, np.nan),
-        n_nodes=np.ones(dim, dtype=np.int64),
-        nodes=np.zeros((dim, 1)),
-        slopes=np.ones((dim, 1)),
+        sizes=np.ones(dim, dtype=np.int64),
     )
 
 
@@ -101,15 +98,15 @@ def unpack(packed, s, mean, cov):
     return log_variance
 
 
-class NodeRows(NamedTuple):
-    """Moments at nodes laid out row by row, for those who need few of the rows.
+class TermRows(NamedTuple):
+    """Terms of the moments laid out row by row, for those who need few of the rows.
 
     Attributes
     ----------
-    rows : ndarray, shape (width + 1, nodes, width + m)
+    rows : ndarray, shape (width + 1, terms, width + m)
         Of each column the cross-products with all of them, then what the predicted mean holds of
         it. The last row holds the diagonal.
-    cov : ndarray, shape (nodes, m (m + 1) / 2)
+    cov : ndarray, shape (terms, m (m + 1) / 2)
         Lower triangles of the predicted covariance.
     """
 
@@ -118,33 +115,33 @@ class NodeRows(NamedTuple):
 
 
 @compiled
-def node_rows(n_nodes, width, m):
-    """Return room for the rows of so many nodes."""
-    cov = np.zeros((n_nodes, m * (m + 1) // 2))
-    return NodeRows(np.zeros((width + 1, n_nodes, width + m)), cov)
+def rows_of(n_terms, width, m):
+    """Return room for the rows of so many terms."""
+    cov = np.zeros((n_terms, m * (m + 1) // 2))
+    return TermRows(np.zeros((width + 1, n_terms, width + m)), cov)
 
 
 @compiled
 def lay_out(table, out):
     """Fill the rows of packed moments."""
-    n_nodes = table.shape[0]
+    n_terms = table.shape[0]
     width = out.rows.shape[0] - 1
     m = out.rows.shape[2] - width
-    for node in range(n_nodes):
+    for term in range(n_terms):
         e = 0
         for i in range(width):
             for k in range(i + 1):
-                out.rows[i, node, k] = table[node, e]
-                out.rows[k, node, i] = table[node, e]
+                out.rows[i, term, k] = table[term, e]
+                out.rows[k, term, i] = table[term, e]
                 e += 1
-            out.rows[width, node, i] = table[node, e - 1]
+            out.rows[width, term, i] = table[term, e - 1]
         e += 1
         for i in range(m):
             for k in range(width):
-                out.rows[k, node, width + i] = table[node, e]
+                out.rows[k, term, width + i] = table[term, e]
                 e += 1
         for k in range(out.cov.shape[1]):
-            out.cov[node, k] = table[node, e + k]
+            out.cov[term, k] = table[term, e + k]
 
 
 @compiled
@@ -163,56 +160,55 @@ def moments_at_points(log_ratios, columns, observed, duration, m, out):
 
 
 @compiled
-def node_weights(at, grid, parts, out):
-    """Fill the weights of all nodes at log ratios; return whether they lie in the box."""
-    total = 1
-    out[0] = 1.0
+def polynomials_of(grid):
+    """Return room for the polynomials of each axis."""
+    return np.ones((grid.sizes.shape[0], grid.sizes.max()))
+
+
+@compiled
+def term_weights(at, grid, polynomials, out):
+    """Fill the weights of all terms at log ratios; return whether they lie in the box.
+
+    ``polynomials`` is a buffer from ``polynomials_of``.
+    """
     for axis in range(at.shape[0]):
-        count = grid.n_nodes[axis]
         low = grid.low[axis]
         high = grid.high[axis]
         place = 0.5 * math.log(grid.floors[axis] + math.exp(2.0 * at[axis]))
         x = (2.0 * place - low - high) / (high - low)
         if not -1.0 <= x <= 1.0:
             return False
-        norm = 0.0
-        hit = -1
-        for i in range(count):
-            gap = x - grid.nodes[axis, i]
-            if abs(gap) < 1e-14:
-                hit = i
-                break
-            parts[i] = grid.slopes[axis, i] / gap
-            norm += parts[i]
-        inverse = 1.0 / norm
-        for i in range(count):
-            if hit >= 0:
-                parts[i] = 1.0 if i == hit else 0.0
-            else:
-                parts[i] *= inverse
-        for i in range(total - 1, -1, -1):
-            base = out[i]
-            for k in range(count - 1, -1, -1):
-                out[i * count + k] = base * parts[k]
-        total *= count
+        own = polynomials[axis]
+        before = x
+        now = 1.0
+        for k in range(grid.sizes[axis]):
+            own[k] = now
+            ahead = 2.0 * x * now - before
+            before = now
+            now = ahead
+    for term in range(grid.degrees.shape[0]):
+        weight = polynomials[0, grid.degrees[term, 0]]
+        for axis in range(1, at.shape[0]):
+            weight *= polynomials[axis, grid.degrees[term, axis]]
+        out[term] = weight
     return True
 
 
 @compiled
 def between(table, weights, n, out):
-    """Fill the first ``n`` of ``out`` with entries between the nodes."""
-    # four nodes at a time: what is filled goes through memory a quarter as often
+    """Fill the first ``n`` of ``out`` with entries of the sum of all terms."""
+    # four terms at a time: what is filled goes through memory a quarter as often
     count = table.shape[0]
     first = count % 4
     for e in range(n):
         out[e] = 0.0
-    for node in range(first):
-        w = weights[node]
+    for term in range(first):
+        w = weights[term]
         for e in range(n):
-            out[e] += w * table[node, e]
-    for node in range(first, count, 4):
-        w, w2, w3, w4 = weights[node], weights[node + 1], weights[node + 2], weights[node + 3]
+            out[e] += w * table[term, e]
+    for term in range(first, count, 4):
+        w, w2, w3, w4 = weights[term], weights[term + 1], weights[term + 2], weights[term + 3]
         for e in range(n):
-            out[e] += (w * table[node, e] + w2 * table[node + 1, e]) + (
-                w3 * table[node + 2, e] + w4 * table[node + 3, e]
+            out[e] += (w * table[term, e] + w2 * table[term + 1, e]) + (
+                w3 * table[term + 2, e] + w4 * table[term + 3, e]
             )

@@ -15,9 +15,9 @@ import math
 import numpy as np
 
 from lift.engines._compile import compiled
-from lift.impact._interpolant import node_weights, pack
+from lift.impact._interpolant import pack, polynomials_of, term_weights
 from lift.impact._kernels import LOG_2PI, cholesky, log_prior, moments, ratios_of
-from lift.impact._sets import draw_sets, eliminate, prior_of_sets, sweep_sets, weigh_sets
+from lift.impact._subsets import draw_sets, eliminate, prior_of_sets, sweep_sets, weigh_sets
 
 BLOCK = 64
 
@@ -39,8 +39,8 @@ def _order_of(m, always, free):
 
 @compiled
 def _fill_moments(
-    log_sds, valid, grid, table, columns, observed, duration, parts, weights, inside, v, s, mean,
-    cov, one, packed,
+    log_sds, valid, grid, table, columns, observed, duration, polynomials, weights, inside, v, s,
+    mean, cov, one, packed,
 ):  # fmt: skip
     """Fill the moments (entry, point) of a block: interpolated in the grid's box, else computed."""
     count = log_sds.shape[0]
@@ -50,7 +50,7 @@ def _fill_moments(
         if table.shape[0] > 0:
             for i in range(ratios.shape[0]):
                 ratios[i] = log_sds[x, 1 + i] - log_sds[x, 0]
-            inside[x] = node_weights(ratios, grid, parts, weights[x])
+            inside[x] = term_weights(ratios, grid, polynomials, weights[x])
         if not inside[x]:
             weights[x] = 0.0
     between = np.dot(weights[:count], table)
@@ -199,7 +199,7 @@ def evaluate_points(
     table = np.zeros((grid.table.shape[0], n_wanted))
     if grid.table.shape[0] > 0:
         table[:] = grid.table[:, :n_wanted]
-    parts = np.zeros(grid.nodes.shape[1])
+    polynomials = polynomials_of(grid)
     weights = np.zeros((BLOCK, table.shape[0]))
     inside = np.zeros(BLOCK, dtype=np.bool_)
     valid = np.zeros(BLOCK, dtype=np.bool_)
@@ -233,8 +233,8 @@ def evaluate_points(
             variances[x] = sds[x] * sds[x]
             shares[x] = variances[x] / start_var
         _fill_moments(
-            block, valid, grid, table, columns, observed, duration, parts, weights, inside, v, s,
-            mean, cov, one, packed,
+            block, valid, grid, table, columns, observed, duration, polynomials, weights, inside,
+            v, s, mean, cov, one, packed,
         )  # fmt: skip
         _fill_equations(packed, order, m, precision, shares, count, a)
         halves[:] = 0.0

@@ -1,8 +1,8 @@
 """Compiled Gibbs steps over the set of controls, hyperparameters fixed, coefficients out.
 
 Two swept matrices say what a change of the set is worth: ``joint``, the innovations' cross-products
-plus the prior's scaled precision ``penalty``, whose rows are made from those at the interpolant's
-nodes when they are needed, and ``prior``, that precision alone. Initial states are variables that
+plus the prior's scaled precision ``penalty``, whose rows are made from those of the interpolant's
+terms when they are needed, and ``prior``, that precision alone. Initial states are variables that
 are always in. ``order`` holds the variables that are in, initial states first.
 """
 
@@ -24,16 +24,16 @@ LARGEST_LOG = 700.0
 
 
 @compiled
-def start(at_nodes, weights, penalty, joint, mean, row):
+def start(terms, weights, penalty, joint, mean, row):
     """Fill the outcome's row and the diagonal of ``joint``, nothing swept.
 
     What the predicted states hold of the outcome goes to ``mean``.
     """
     width = joint.shape[1]
-    between(at_nodes[width], weights, width, row)
+    between(terms[width], weights, width, row)
     for k in range(width):
         joint[width, k] = row[k] + penalty[k, k]
-    between(at_nodes[0], weights, row.shape[0], row)
+    between(terms[0], weights, row.shape[0], row)
     for k in range(width):
         joint[0, k] = row[k]
     for i in range(mean.shape[0]):
@@ -42,7 +42,7 @@ def start(at_nodes, weights, penalty, joint, mean, row):
 
 @compiled
 def load(row, penalty, j, joint, mean):
-    """Fill the row of variable ``j``, so that it may enter, from its ``row`` between the nodes."""
+    """Fill the row of variable ``j``, so that it may enter, from its ``row`` of the moments."""
     width = joint.shape[1]
     for k in range(width):
         joint[j, k] = row[k] + penalty[j, k]
@@ -73,9 +73,9 @@ def log_odds_of_exchange(joint, prior, i, j, variance):
 
 
 @compiled
-def bring_in(at_nodes, weights, penalty, j, order, n, joint, prior, mean, row):
+def bring_in(terms, weights, penalty, j, order, n, joint, prior, mean, row):
     """Bring variable ``j`` in; return how many are in."""
-    between(at_nodes[j], weights, row.shape[0], row)
+    between(terms[j], weights, row.shape[0], row)
     load(row, penalty, j, joint, mean)
     sweep(joint, order, n, j, True, row)
     prior[j] = penalty[j]
@@ -99,7 +99,7 @@ def take_out(j, order, n, joint, prior, row):
 
 @compiled
 def change_set(
-    rng, at_nodes, weights, penalty, inside, always, log_odds, variance, order, n, joint, prior,
+    rng, terms, weights, penalty, inside, always, log_odds, variance, order, n, joint, prior,
     members, mean, row,
 ):  # fmt: skip
     """Make a Gibbs scan over single controls, then draw who is in in place of one of those in.
@@ -119,9 +119,7 @@ def change_set(
             if inside[j]:
                 n = take_out(first + j, order, n, joint, prior, row)
             else:
-                n = bring_in(
-                    at_nodes, weights, penalty, first + j, order, n, joint, prior, mean, row
-                )
+                n = bring_in(terms, weights, penalty, first + j, order, n, joint, prior, mean, row)
             inside[j] = not inside[j]
             changed = True
             still = 1.0 - rng.random()
@@ -152,7 +150,7 @@ def change_set(
             a += 1
         j = members[1, a]
         n = take_out(first + i, order, n, joint, prior, row)
-        n = bring_in(at_nodes, weights, penalty, first + j, order, n, joint, prior, mean, row)
+        n = bring_in(terms, weights, penalty, first + j, order, n, joint, prior, mean, row)
         inside[i] = False
         inside[j] = True
         changed = True
@@ -170,8 +168,8 @@ def entries_of_set(rows, log_variances, m, used, n_used, few):
         row = i if i <= m else 1 + m + used[i - 1 - m]
         for k in range(i + 1):
             column = k if k <= m else 1 + m + used[k - 1 - m]
-            for node in range(rows.shape[1]):
-                few[node, out] = rows[row, node, column]
+            for term in range(rows.shape[1]):
+                few[term, out] = rows[row, term, column]
             out += 1
-    for node in range(rows.shape[1]):
-        few[node, out] = log_variances[node]
+    for term in range(rows.shape[1]):
+        few[term, out] = log_variances[term]

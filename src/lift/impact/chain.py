@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift.impact._chain import TUNED, run_chain
-from lift.impact._interpolant import Interpolant, lay_out, no_interpolant, node_rows
+from lift.impact._interpolant import Interpolant, lay_out, no_interpolant, rows_of
 from lift.impact.interpolant import EXACT, ROUGH, interpolant_on
 from lift.impact.model import ImpactModel
 from lift.rng import stream
@@ -44,8 +44,8 @@ class _Runner:
     def _use(self, grid: Interpolant) -> None:
         """Take the moments from this interpolant."""
         self.grid = grid
-        self.at_nodes = node_rows(len(grid.table), self.model.columns.shape[1], self.model.n_states)
-        lay_out(grid.table, self.at_nodes)
+        self.terms = rows_of(len(grid.table), self.model.columns.shape[1], self.model.n_states)
+        lay_out(grid.table, self.terms)
 
     def run(
         self,
@@ -68,7 +68,7 @@ class _Runner:
             rng, log_sd, inside, n_keep, n_moves, *tuned, model.columns, model.observed,
             model.duration, model.prior.start_sd**2, model.prior.precision, model.log_odds,
             model.always, model.shapes, model.rates, np.log(model.prior.limits), self.grid,
-            self.at_nodes, log_sds, coefficients, states,
+            self.terms, log_sds, coefficients, states,
         )  # fmt: skip
         return log_sds, coefficients, states, accepted
 

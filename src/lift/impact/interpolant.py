@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lift.engines.threads import share_out
-from lift.impact._interpolant import Interpolant, moments_at_points, no_interpolant, node_weights
+from lift.impact._interpolant import (
+    Interpolant,
+    moments_at_points,
+    no_interpolant,
+    polynomials_of,
+    term_weights,
+)
 from lift.impact.model import NANOSECONDS, WORTH_THREADS, ImpactModel
 
 FloatArray = NDArray[np.float64]
@@ -49,7 +55,7 @@ def interpolant_on(
     Returns
     -------
     Interpolant
-        One without nodes where there would be more of them than ``n_points``, or where it misses
+        One without terms where there would be more nodes than ``n_points``, or where it misses
         the moments by more than ``SLACK`` times what it is sized for at random points of its box,
         in shares of their largest.
     """
@@ -57,29 +63,59 @@ def interpolant_on(
     low, high = (0.5 * np.log(floors + np.exp(2.0 * ends)) for ends in (low, high))
     half = (high - low) / np.pi
     rho = half**-1 + np.sqrt(1.0 + half**-2)
-    n_nodes = np.maximum(MIN_NODES, np.ceil(digits / np.log(rho))).astype(np.int64)
-    if n_nodes.prod() > n_points:
+    sizes = np.maximum(MIN_NODES, np.ceil(digits / np.log(rho))).astype(np.int64)
+    if sizes.prod() > n_points:
         return no_interpolant(model.n_states)
-    angles = [(2 * np.arange(n) + 1) * np.pi / (2 * n) for n in n_nodes]
+    angles = [(np.arange(n) + 0.5) * np.pi / n for n in sizes]
     axes = [
         lo + (hi - lo) * (1.0 + np.cos(angle)) / 2.0
         for lo, hi, angle in zip(low, high, angles, strict=True)
     ]
-    nodes, slopes = np.zeros((2, len(low), int(n_nodes.max())))
-    for axis, angle in enumerate(angles):
-        nodes[axis, : len(angle)] = np.cos(angle)
-        slopes[axis, : len(angle)] = np.sin(angle) * (1.0 - 2.0 * (np.arange(len(angle)) % 2))
     probes = _log_ratios(low + (high - low) * rng.random((N_PROBES, len(low))), floors)
-    table = moments_at(model, np.concatenate([_log_ratios(_product(axes), floors), probes]))
-    table, truth = table[:-N_PROBES], table[-N_PROBES:]
-    found = Interpolant(table, floors, low, high, n_nodes, nodes, slopes)
+    moments = moments_at(model, np.concatenate([_log_ratios(_product(axes), floors), probes]))
+    moments, truth = moments[:-N_PROBES], moments[-N_PROBES:]
+    table, degrees = _series(moments, angles)
+    found = Interpolant(table, degrees, floors, low, high, sizes)
     weights = np.empty((len(probes), len(table)))
     for probe, row in zip(probes, weights, strict=True):
-        node_weights(probe, found, np.empty(n_nodes.max()), row)
-    scale = np.abs(table).max(axis=0)
+        term_weights(probe, found, polynomials_of(found), row)
+    scale = np.abs(moments).max(axis=0)
     missed = np.abs(weights @ table - truth)
     allowed = SLACK * np.exp(-digits) * np.maximum(scale, 1e-2)
     return found if np.all(missed <= allowed) else no_interpolant(model.n_states)
+
+
+def _series(
+    moments: FloatArray, angles: Sequence[FloatArray]
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Return the terms of the Chebyshev series through moments at nodes, and their degrees.
+
+    The coefficients fall by a factor for each degree along each axis, so that those far along one
+    axis are as small as those half as far along both: terms whose degrees, each as a share of its
+    axis' number of nodes, sum to more than one are left out.
+
+    Parameters
+    ----------
+    moments : ndarray, shape (nodes, entries)
+        At the product of the axes' nodes, the last axis running fastest.
+    angles : sequence of ndarray
+        Of each axis' nodes, the nodes being their cosines.
+
+    Returns
+    -------
+    terms : ndarray, shape (terms, entries)
+    degrees : ndarray, shape (terms, axes)
+    """
+    onto, shares = np.ones((1, 1)), np.zeros(1)
+    for angle in angles:
+        n = len(angle)
+        cosines = 2.0 / n * np.cos(np.arange(n)[:, None] * angle)
+        cosines[0] /= 2.0
+        onto = np.kron(onto, cosines)
+        shares = (shares[:, None] + np.arange(n) / n).ravel()
+    kept = shares <= 1.0
+    degrees = np.stack(np.unravel_index(np.flatnonzero(kept), [len(a) for a in angles]), axis=1)
+    return onto[kept] @ moments, np.ascontiguousarray(degrees)
 
 
 def floors_of(model: ImpactModel) -> FloatArray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from lift.impact._interpolant import lay_out, node_rows
+from lift.impact._interpolant import lay_out, rows_of
 from lift.impact._sets import (
     bring_in,
     log_odds_of_exchange,
@@ -72,8 +72,8 @@ def matrices(period: int, chosen: set[int]) -> tuple[Matrices, int]:
     m, width = model.n_states, model.columns.shape[1]
     log_sd = LOG_SD[: 3 if period > 1 else 2]
     table = moments_at(model, (log_sd[1:] - log_sd[0])[None])
-    nodes = node_rows(1, width, m)
-    lay_out(table, nodes)
+    terms = rows_of(1, width, m)
+    lay_out(table, terms)
     cross = np.zeros((width, width))
     cross[np.tril_indices(width)] = table[0, : width * (width + 1) // 2]
     cross += np.tril(cross, -1).T
@@ -81,7 +81,7 @@ def matrices(period: int, chosen: set[int]) -> tuple[Matrices, int]:
     penalty[1 : 1 + m, 1 : 1 + m] = VARIANCE / model.prior.start_sd**2 * np.eye(m)
     penalty[1 + m :, 1 + m :] = model.prior.precision
     found = Matrices(
-        model, nodes.rows, penalty, cross, np.zeros(width, dtype=np.int64),
+        model, terms.rows, penalty, cross, np.zeros(width, dtype=np.int64),
         np.zeros((width + 1, width)), np.zeros((width + 1, width)), np.zeros((m, width)),
         np.zeros(width + m),
     )  # fmt: skip
