@@ -259,16 +259,16 @@ def run_chain(
         if changed or keep == 0:
             current = _log_given(
                 log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var,
-                small_precision, prior_half, shapes, rates, limits, grid, few, at, polynomials, weights,
-                packed[0], small, every, ratios, a, b,
+                small_precision, prior_half, shapes, rates, limits, grid, few, at, polynomials,
+                weights, packed[0], small, every, ratios, a, b,
             )  # fmt: skip
         for move in range(n_moves):
             anywhere = move % 2 == 1
             _propose(rng, log_sd, centre, step, anywhere, normals, proposed)
             value = _log_given(
                 proposed, used, n_used, columns, observed, n_observed, duration, m, start_var,
-                small_precision, prior_half, shapes, rates, limits, grid, few, at, polynomials, weights,
-                packed[0], small, every, ratios, a, b,
+                small_precision, prior_half, shapes, rates, limits, grid, few, at, polynomials,
+                weights, packed[0], small, every, ratios, a, b,
             )  # fmt: skip
             rise = value - current
             if anywhere and value > -np.inf:

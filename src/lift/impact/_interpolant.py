@@ -77,27 +77,6 @@ def pack(s, log_variance, mean, cov, out):
             e += 1
 
 
-@compiled
-def unpack(packed, s, mean, cov):
-    """Fill the moments from ``packed``, as ``pack`` left them; return the log variance."""
-    e = 0
-    for i in range(s.shape[0]):
-        for k in range(i + 1):
-            s[i, k] = packed[e]
-            e += 1
-    log_variance = packed[e]
-    e += 1
-    for i in range(mean.shape[0]):
-        for k in range(mean.shape[1]):
-            mean[i, k] = packed[e]
-            e += 1
-    for i in range(cov.shape[0]):
-        for k in range(i + 1):
-            cov[i, k] = packed[e]
-            e += 1
-    return log_variance
-
-
 class TermRows(NamedTuple):
     """Terms of the moments laid out row by row, for those who need few of the rows.
 

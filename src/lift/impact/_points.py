@@ -45,18 +45,18 @@ def _fill_moments(
     """Fill the moments (entry, point) of a block: interpolated in the grid's box, else computed."""
     count = log_sds.shape[0]
     ratios = np.zeros(log_sds.shape[1] - 1)
-    for x in range(count):
-        inside[x] = False
-        if table.shape[0] > 0:
+    inside[:count] = False
+    if table.shape[0] > 0:
+        for x in range(count):
             for i in range(ratios.shape[0]):
                 ratios[i] = log_sds[x, 1 + i] - log_sds[x, 0]
             inside[x] = term_weights(ratios, grid, polynomials, weights[x])
-        if not inside[x]:
-            weights[x] = 0.0
-    between = np.dot(weights[:count], table)
-    for e in range(packed.shape[0]):
-        for x in range(count):
-            packed[e, x] = between[x, e]
+            if not inside[x]:
+                weights[x] = 0.0
+        between = np.dot(weights[:count], table)
+        for e in range(packed.shape[0]):
+            for x in range(count):
+                packed[e, x] = between[x, e]
     for x in range(count):
         if valid[x] and not inside[x]:
             ratios_of(log_sds[x], ratios)

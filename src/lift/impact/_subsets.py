@@ -16,6 +16,9 @@ import numpy as np
 from lift.engines._compile import compiled
 from lift.impact._kernels import LOGS_TOGETHER
 
+# A set whose log weight lies so far below the largest adds nothing to the last digit of the sum.
+LOWEST = -45.0
+
 
 @compiled
 def eliminate(a, first, count, halves):
@@ -136,7 +139,8 @@ def weigh_sets(prior, variances, dets, rests, count, tops, totals):
         weight = rests[code]
         det = dets[code]
         for x in range(count):
-            weight[x] = math.exp(weight[x] - tops[x])
+            below = weight[x] - tops[x]
+            weight[x] = math.exp(below) if below > LOWEST else 0.0
         for x in range(count):
             weight[x] /= math.sqrt(det[x])
             totals[x] += weight[x]

@@ -26,8 +26,10 @@ FloatArray = NDArray[np.float64]
 # Points of the grid along each axis of two and of three hyperparameters, and cells for each point.
 N_GRID = {2: 16, 3: 12}
 N_CUTS = {2: 2, 3: 3}
-# Axes are first looked along so far from the mode, in rough sds, at so many points ...
+# Axes are first looked along so far from the mode, in rough sds, at so many points, ...
 REACH = 8.0
+N_FIRST = 17
+# ... then, where the density is, at so many ...
 N_ALONG = 33
 # ... until the density lies so many logs below the largest; then the grid is stretched until that
 # holds of all the outermost points, by fewer logs: about 1e-6 of the mass is left outside.
@@ -38,8 +40,9 @@ MARGIN = 0.1
 MAX_ROUNDS = 12
 # A grid of which the density fills less than this share of an axis is shrunk.
 MIN_FILLED = 0.5
-# Deeper than this the log density is not followed.
+# Deeper than this the log density is not followed, and from this depth on there are no cells.
 FLOOR = 40.0
+KEPT_DEPTH = 15.0
 # Beside a point of the grid it is held to be at most so many logs lower.
 STEEP = 4.0
 # The search for the mode starts at the best of these, in coordinates of noise, level and season: a
@@ -121,7 +124,7 @@ def find_cells(density: Density, n_points: int, seed: int) -> tuple[Cells, Densi
     n_grid = N_GRID[dim] ** dim
     rough, closed = density, False
     for i in range(MAX_ROUNDS):
-        z, at, logs = _along(rough, centre, axes, low, high)
+        z, at, logs = _along(rough, centre, axes, low, high, N_ALONG if i else N_FIRST)
         if i == 0 and density.costly:
             rough = density.focused(_near(z, logs.ravel(), DEPTH), rng, n_grid, ROUGH)
         low, high, closed = _ends(logs, at)
@@ -135,7 +138,7 @@ def find_cells(density: Density, n_points: int, seed: int) -> tuple[Cells, Densi
         near = _near(z, logs.ravel(), DEPTH)
         rough = density = density.focused(near, rng, n_points + n_grid)
     for _ in range(MAX_ROUNDS):
-        _, at, logs = _along(rough, centre, axes, low, high)
+        _, at, logs = _along(rough, centre, axes, low, high, N_ALONG)
         edges, middles = _divided(at, logs, N_GRID[dim], N_CUTS[dim])
         mesh = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1)
         z = centre + mesh.reshape(-1, dim) @ axes.T
@@ -160,16 +163,21 @@ def _near(z: FloatArray, logs: FloatArray, depth: float) -> FloatArray:
 
 
 def _along(
-    density: Density, centre: FloatArray, axes: FloatArray, low: FloatArray, high: FloatArray
+    density: Density,
+    centre: FloatArray,
+    axes: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    count: int,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return points along each axis, their places (axis, point) on it, and their log densities."""
     dim = density.dim
-    at = np.linspace(low, high, N_ALONG, axis=1)
-    places = np.zeros((dim, N_ALONG, dim))
+    at = np.linspace(low, high, count, axis=1)
+    places = np.zeros((dim, count, dim))
     for axis in range(dim):
         places[axis, :, axis] = at[axis]
     z = centre + places.reshape(-1, dim) @ axes.T
-    return z, at, density.log(z).reshape(dim, N_ALONG)
+    return z, at, density.log(z).reshape(dim, count)
 
 
 def _ends(logs: FloatArray, at: FloatArray) -> tuple[FloatArray, FloatArray, bool]:
@@ -239,7 +247,7 @@ def _cut(
         around = np.repeat(around, cuts, axis)
     # a grid does not see how steep a slope is between its points
     fine = np.maximum(fine, around - STEEP)
-    kept = fine > -FLOOR / 2.0
+    kept = fine > -KEPT_DEPTH
     where = np.nonzero(kept)
     corners = np.stack([edges[axis, index] for axis, index in enumerate(where)], axis=1)
     widths = np.stack([np.diff(edges[axis])[index] for axis, index in enumerate(where)], axis=1)

@@ -21,11 +21,14 @@ FloatArray = NDArray[np.float64]
 
 # exp(-EXACT) is the error that a grid is sized for where draws are made, exp(-ROUGH) where it is
 # looked where they are; the nearest singularity of the moments lies half a pi off the real axis.
-EXACT = 20.0
-ROUGH = 10.0
+EXACT = 22.0
+ROUGH = 8.0
 MIN_NODES = 8
-# It may miss by so many times that.
+# It may miss by so many times that, in shares of an entry's largest value or of this; terms below
+# so many times that are left out.
 SLACK = 100.0
+LEAST_SCALE = 1e-2
+LEFT_OUT = 0.3
 N_PROBES = 3
 POINTS_PER_TASK = 16
 
@@ -74,25 +77,20 @@ def interpolant_on(
     probes = _log_ratios(low + (high - low) * rng.random((N_PROBES, len(low))), floors)
     moments = moments_at(model, np.concatenate([_log_ratios(_product(axes), floors), probes]))
     moments, truth = moments[:-N_PROBES], moments[-N_PROBES:]
-    table, degrees = _series(moments, angles)
+    error = np.exp(-digits) * np.maximum(np.abs(moments).max(axis=0), LEAST_SCALE)
+    table, degrees = _series(moments, angles, LEFT_OUT * error)
     found = Interpolant(table, degrees, floors, low, high, sizes)
     weights = np.empty((len(probes), len(table)))
     for probe, row in zip(probes, weights, strict=True):
         term_weights(probe, found, polynomials_of(found), row)
-    scale = np.abs(moments).max(axis=0)
     missed = np.abs(weights @ table - truth)
-    allowed = SLACK * np.exp(-digits) * np.maximum(scale, 1e-2)
-    return found if np.all(missed <= allowed) else no_interpolant(model.n_states)
+    return found if np.all(missed <= SLACK * error) else no_interpolant(model.n_states)
 
 
 def _series(
-    moments: FloatArray, angles: Sequence[FloatArray]
+    moments: FloatArray, angles: Sequence[FloatArray], least: FloatArray
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """Return the terms of the Chebyshev series through moments at nodes, and their degrees.
-
-    The coefficients fall by a factor for each degree along each axis, so that those far along one
-    axis are as small as those half as far along both: terms whose degrees, each as a share of its
-    axis' number of nodes, sum to more than one are left out.
 
     Parameters
     ----------
@@ -100,22 +98,25 @@ def _series(
         At the product of the axes' nodes, the last axis running fastest.
     angles : sequence of ndarray
         Of each axis' nodes, the nodes being their cosines.
+    least : ndarray, shape (entries,)
+        Terms that add less than this to every entry are left out: about half of them, those of a
+        high degree along both axes.
 
     Returns
     -------
     terms : ndarray, shape (terms, entries)
     degrees : ndarray, shape (terms, axes)
     """
-    onto, shares = np.ones((1, 1)), np.zeros(1)
+    onto = np.ones((1, 1))
     for angle in angles:
         n = len(angle)
         cosines = 2.0 / n * np.cos(np.arange(n)[:, None] * angle)
         cosines[0] /= 2.0
         onto = np.kron(onto, cosines)
-        shares = (shares[:, None] + np.arange(n) / n).ravel()
-    kept = shares <= 1.0
-    degrees = np.stack(np.unravel_index(np.flatnonzero(kept), [len(a) for a in angles]), axis=1)
-    return onto[kept] @ moments, np.ascontiguousarray(degrees)
+    terms = onto @ moments
+    kept = np.flatnonzero((np.abs(terms) > least).any(axis=1))
+    degrees = np.stack(np.unravel_index(kept, [len(angle) for angle in angles]), axis=1)
+    return terms[kept], np.ascontiguousarray(degrees)
 
 
 def floors_of(model: ImpactModel) -> FloatArray:
