@@ -19,8 +19,9 @@ from lift.engines._compile import compiled
 from lift.impact._interpolant import between
 from lift.impact._swept import ends, ends_without, sweep
 
-# A log that exp turns into a number still.
+# Logs that exp turns into a number still, and into one that is nothing beside one.
 LARGEST_LOG = 700.0
+LEAST_LOG = -60.0
 
 
 @compiled
@@ -62,14 +63,19 @@ def odds_of_flip(joint, prior, j, inside, log_odds, variance):
 
 
 @compiled
-def log_odds_of_exchange(joint, prior, i, j, variance):
-    """Return the log odds of ``j`` in for ``i`` but for those of their own inclusion."""
+def odds_of_exchange(joint, prior, i, j, log_odds, variance):
+    """Return the posterior odds of ``j`` being in in place of ``i``.
+
+    ``log_odds`` are those of their own inclusion. Zero for odds that change no number around one.
+    """
     d_out, e_out = ends(joint, i, True)
     d_in, e_in = ends_without(joint, j, i)
+    rise = 0.5 * (e_in * e_in / d_in - e_out * e_out / d_out) / variance + log_odds
+    if rise < LEAST_LOG:
+        return 0.0
     prior_out, _ = ends(prior, i, True)
     prior_in, _ = ends_without(prior, j, i)
-    fit = e_in * e_in / d_in - e_out * e_out / d_out
-    return 0.5 * fit / variance + 0.5 * math.log(prior_in * d_out / (prior_out * d_in))
+    return math.exp(min(rise, LARGEST_LOG)) * math.sqrt(prior_in * d_out / (prior_out * d_in))
 
 
 @compiled
@@ -140,8 +146,8 @@ def change_set(
     total = 1.0
     for a in range(n_out):
         j = members[1, a]
-        rise = log_odds_of_exchange(joint, prior, first + i, first + j, variance)
-        total += math.exp(min(rise + log_odds[j] - log_odds[i], LARGEST_LOG))
+        own = log_odds[j] - log_odds[i]
+        total += odds_of_exchange(joint, prior, first + i, first + j, own, variance)
         row[a] = total
     place = total * rng.random()
     if place >= 1.0:

@@ -10,7 +10,7 @@ import pytest
 from lift.impact._interpolant import lay_out, rows_of
 from lift.impact._sets import (
     bring_in,
-    log_odds_of_exchange,
+    odds_of_exchange,
     odds_of_flip,
     start,
     take_out,
@@ -103,6 +103,7 @@ def test_odds_are_those_of_dense_algebra_along_a_walk_over_sets(period: int) -> 
     model = found.model
     assert set(np.flatnonzero(model.always)) == fixed
 
+    seen: list[float] = []
     for changed in (5, 0, 3, 1, 0, 5):
         now = found.log_weight(chosen)
         for j in range(P - FIXED):
@@ -113,13 +114,13 @@ def test_odds_are_those_of_dense_algebra_along_a_walk_over_sets(period: int) -> 
             assert np.log(odds) == pytest.approx(found.log_weight(chosen ^ {j}) - now, abs=1e-8)
         for i in chosen - fixed:
             for j in set(range(P)) - chosen:
-                rise = log_odds_of_exchange(
-                    found.joint, found.prior, found.column(i), found.column(j), VARIANCE
+                own = model.log_odds[j] - model.log_odds[i]
+                odds = odds_of_exchange(
+                    found.joint, found.prior, found.column(i), found.column(j), own, VARIANCE
                 )
-                rise += model.log_odds[j] - model.log_odds[i]
-                assert rise == pytest.approx(
-                    found.log_weight(chosen ^ {i, j}) - now, abs=1e-8
-                )  # fmt: skip
+                expected = np.exp(found.log_weight(chosen ^ {i, j}) - now)
+                assert odds == pytest.approx(expected, rel=1e-8, abs=1e-20)
+                seen.append(odds)
         column = found.column(changed)
         if changed in chosen:
             n = take_out(column, *found.arguments(n), found.buffer)
@@ -130,6 +131,7 @@ def test_odds_are_those_of_dense_algebra_along_a_walk_over_sets(period: int) -> 
             )  # fmt: skip
         chosen ^= {changed}
         assert n == model.n_states + len(chosen)
+    assert min(seen) < 1e-3 < 1.0 < max(seen)
 
 
 @pytest.mark.parametrize("period", [1, 4])
