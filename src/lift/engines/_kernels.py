@@ -84,10 +84,13 @@ def gamma_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out
 
 @compiled
 def innovations(y, noise, observed, fixed, kernels, day, level_var, start_var, v, mean):
-    """Fill ``v`` with standardised innovations of all columns; return the sum of log variances."""
+    """Fill ``v`` with standardised innovations of all columns; return the sum of log variances.
+
+    Before its day the column of a post is not written: it must be zero.
+    """
     n, p = fixed.shape
     n_posts, window = kernels.shape
-    width = 1 + p + n_posts
+    now = np.zeros(1 + p + n_posts)
     mean[:] = 0.0
     variance = start_var
     log_variance = 0.0
@@ -97,6 +100,7 @@ def innovations(y, noise, observed, fixed, kernels, day, level_var, start_var, v
         while begun < n_posts and day[begun] <= t:
             begun += 1
         while ended < begun and t - day[ended] >= window:
+            now[1 + p + ended] = 0.0
             ended += 1
         row = v[t]
         if not observed[t]:
@@ -106,15 +110,13 @@ def innovations(y, noise, observed, fixed, kernels, day, level_var, start_var, v
         total = variance + noise[t]
         gain = variance / total
         scale = 1.0 / math.sqrt(total)
-        used = 1 + p + begun
-        row[0] = y[t]
+        now[0] = y[t]
         for c in range(p):
-            row[1 + c] = fixed[t, c]
-        row[1 + p : width] = 0.0
+            now[1 + c] = fixed[t, c]
         for j in range(ended, begun):
-            row[1 + p + j] = kernels[j, t - day[j]]
-        for c in range(used):
-            error = row[c] - mean[c]
+            now[1 + p + j] = kernels[j, t - day[j]]
+        for c in range(1 + p + begun):
+            error = now[c] - mean[c]
             row[c] = error * scale
             mean[c] += gain * error
         log_variance += math.log(total)
@@ -152,9 +154,10 @@ def normal_equations(s, p, member_index, member_value, prior_sd, a, b):
     q = prior_sd.shape[0]
     means = p + n_posts
     for i in range(means):
-        b[i] = s[1 + i, 0]
+        b[i] = s[1 + i, 0] * prior_sd[i]
         for k in range(i + 1):
-            a[i, k] = s[1 + i, 1 + k]
+            a[i, k] = s[1 + i, 1 + k] * (prior_sd[i] * prior_sd[k])
+        a[i, i] += 1.0
     for i in range(1 + p, 1 + means):
         for k in range(i):
             s[k, i] = s[i, k]
@@ -180,7 +183,7 @@ def normal_equations(s, p, member_index, member_value, prior_sd, a, b):
                 column = means + member_index[j, e]
                 if column <= row:
                     a[row, column] += member_value[j, e] * value
-    for i in range(q):
+    for i in range(means, q):
         b[i] *= prior_sd[i]
         for k in range(i + 1):
             a[i, k] *= prior_sd[i] * prior_sd[k]

@@ -96,6 +96,7 @@ def collapse_markets(
         n_columns = columns[m + 1] - columns[m]
         first, last = pairs[m], pairs[m + 1]
         width = 1 + n_columns + last - first
+        v_all[: n * width] = 0.0
         v = v_all[: n * width].reshape((n, width))
         s = s_all[: width * width].reshape((width, width))
         mine = fixed[n * columns[m] : n * columns[m + 1]].reshape((n, n_columns))
