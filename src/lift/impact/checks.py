@@ -96,7 +96,7 @@ def control_problems(
     target = outcome[begin:pre_end][seen]
     comparable = _size_fault("the outcome", outcome) is None
     block = controls[begin:post_end]
-    for j in np.flatnonzero(_doubtful(block, seen, target)):
+    for j in np.flatnonzero(_doubtful(block, seen, target)).tolist():
         name, column = names[j], block[:, j]
         if len(bad := np.flatnonzero(~np.isfinite(column))):
             faults.append(

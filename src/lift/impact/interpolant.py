@@ -107,12 +107,12 @@ def _series(
     terms : ndarray, shape (terms, entries)
     degrees : ndarray, shape (terms, axes)
     """
-    onto = np.ones((1, 1))
+    onto: FloatArray = np.ones((1, 1))
     for angle in angles:
         n = len(angle)
         cosines = 2.0 / n * np.cos(np.arange(n)[:, None] * angle)
         cosines[0] /= 2.0
-        onto = np.kron(onto, cosines)
+        onto = np.kron(onto, cosines).astype(np.float64, copy=False)
     terms = onto @ moments
     kept = np.flatnonzero((np.abs(terms) > least).any(axis=1))
     degrees = np.stack(np.unravel_index(kept, [len(angle) for angle in angles]), axis=1)
