@@ -66,5 +66,15 @@ def share_out(run: Callable[[slice], object], n: int, each: int, *, worth: bool 
     if threads < 2:
         run(slice(0, n))
     else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(run, parts))
+        list(_pool(threads).map(run, parts))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return threads that stay: those of a short fit would be started several times."""
+    return ThreadPoolExecutor(threads)
+
+
+if hasattr(os, "register_at_fork"):
+    # a forked process has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

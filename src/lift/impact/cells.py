@@ -66,26 +66,24 @@ class Cells:
 
     Attributes
     ----------
-    corners, widths : ndarray, shape (cell, d)
-        Their lowest corners and their sizes, in units of ``axes`` from ``centre``.
-    shares : ndarray, shape (cell,)
+    edges : ndarray, shape (d, n + 1)
+        Of the cells along each axis, in units of ``axes`` from ``centre``.
+    shares : ndarray, shape (n, ..., n)
         They sum to one.
     centre : ndarray, shape (d,)
     axes : ndarray, shape (d, d)
         Lower triangular; a unit step along axis i is ``axes[:, i]``.
     """
 
-    corners: FloatArray
-    widths: FloatArray
+    edges: FloatArray
     shares: FloatArray
     centre: FloatArray
     axes: FloatArray
 
     @cached_property
-    def log_densities(self) -> FloatArray:
-        """Log density that points of each cell are drawn from."""
-        logs = np.log(self.shares) - np.log(self.widths).sum(axis=1)
-        return np.asarray(logs - np.log(np.diag(self.axes)).sum())
+    def _reached(self) -> FloatArray:
+        """Shares summed up to each cell, the last axis running fastest."""
+        return np.cumsum(self.shares)
 
     def points(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
         """Return ``n`` points (n, d) and the logs of the density they were drawn from.
@@ -93,11 +91,16 @@ class Cells:
         Systematic over the cells: each receives its share of the points, rounded up or down.
         """
         at = (np.arange(n) + rng.random()) / n
-        index = np.minimum(np.searchsorted(np.cumsum(self.shares), at), len(self.shares) - 1)
-        inside = rng.random((n, self.corners.shape[1]))
-        inside *= self.widths[index]
-        inside += self.corners[index]
-        return self.centre + inside @ self.axes.T, self.log_densities[index]
+        index = np.minimum(np.searchsorted(self._reached, at), self.shares.size - 1)
+        logs = np.log(self.shares.ravel()[index]) - np.log(np.diag(self.axes)).sum()
+        inside = rng.random((n, len(self.edges)))
+        cells = np.unravel_index(index, self.shares.shape)
+        for own, edges, cell in zip(inside.T, self.edges, cells, strict=True):
+            widths = np.diff(edges)
+            logs -= np.log(widths)[cell]
+            own *= widths[cell]
+            own += edges[cell]
+        return self.centre + inside @ self.axes.T, logs
 
 
 def find_cells(density: Density, n_points: int, seed: int) -> tuple[Cells, Density] | None:
@@ -247,21 +250,17 @@ def _cut(
         around = np.repeat(around, cuts, axis)
     # a grid does not see how steep a slope is between its points
     fine = np.maximum(fine, around - STEEP)
-    kept = fine > -KEPT_DEPTH
-    where = np.nonzero(kept)
-    corners = np.stack([edges[axis, index] for axis, index in enumerate(where)], axis=1)
-    widths = np.stack([np.diff(edges[axis])[index] for axis, index in enumerate(where)], axis=1)
-    logs = fine[kept]
+    shares = np.where(fine > -KEPT_DEPTH, np.exp(fine), 0.0)
+    for axis, widths in enumerate(np.diff(edges)):
+        shares *= np.expand_dims(widths, [k for k in range(dim) if k != axis])
     far = np.maximum(edges[:, :1] * axes.T, edges[:, -1:] * axes.T).sum(axis=0)
     if not density.reachable(centre + far[None]).all():
-        lowest = centre + sum(
-            np.minimum(np.outer(ends, axes[:, k]), np.outer(ends + widths[:, k], axes[:, k]))
-            for k, ends in enumerate(corners.T)
-        )
-        inside = density.reachable(lowest)
-        corners, widths, logs = corners[inside], widths[inside], logs[inside]
-    shares = np.exp(logs) * widths.prod(axis=1)
-    return Cells(corners, widths, shares / shares.sum(), centre, axes)
+        ends = np.stack(np.meshgrid(*edges[:, :-1], indexing="ij"), axis=-1)
+        others = np.stack(np.meshgrid(*edges[:, 1:], indexing="ij"), axis=-1)
+        lowest = np.minimum(ends[..., None] * axes.T, others[..., None] * axes.T).sum(axis=-2)
+        inside = density.reachable(centre + lowest.reshape(-1, dim))
+        shares *= inside.reshape(shares.shape)
+    return Cells(edges, shares / shares.sum(), centre, axes)
 
 
 def _cubic(count: int, cuts: int) -> FloatArray:

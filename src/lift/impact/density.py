@@ -59,10 +59,14 @@ class Density:
         return np.asarray((self.scale.log_sds(z) <= limits).all(axis=1))
 
     def draw(self, z: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        """Return log densities at points, and a draw of coefficients and last states at each."""
+        """Return log densities at points; their log sds and a draw of coefficients and last states.
+
+        The latter side by side, one row for each point.
+        """
         log_sds = self.scale.log_sds(z)
         values, coefficients, states = evaluate(self.model, log_sds, rng, self.grid)
-        return values + self.scale.log_jacobian(z), np.concatenate([coefficients, states], axis=1)
+        extras = np.concatenate([log_sds, coefficients, states], axis=1)
+        return values + self.scale.log_jacobian(z), extras
 
     def focused(
         self, z: FloatArray, rng: np.random.Generator, n_points: int, digits: float = EXACT

@@ -110,11 +110,13 @@ def _integrated(model: ImpactModel, n_draws: int, n_chains: int, seed: int) -> I
     points, extras, again = resampled(found, n_draws // n_chains, seed)
     if again.any():
         extras[again] = density.draw(points[again], stream(seed, "impact", "repeats"))[1]
-    p = model.n_controls
+    log_sds, coefficients, states = np.split(
+        extras, [density.dim, density.dim + model.n_controls], axis=2
+    )
     return ImpactDraws(
-        log_sds=density.scale.log_sds(points),
-        coefficients=extras[..., :p],
-        states=extras[..., p:],
+        log_sds=log_sds,
+        coefficients=coefficients,
+        states=states,
         method="importance",
         k=found.k,
         n_effective=found.ess,
