@@ -66,7 +66,18 @@ def share_out(run: Callable[[slice], object], n: int, each: int, *, worth: bool 
     if threads < 2:
         run(slice(0, n))
     else:
-        list(_pool(threads).map(run, parts))
+        waiting = iter(parts)
+
+        def work() -> None:
+            for part in waiting:
+                run(part)
+
+        # this thread works too, and does not wait for one that has not begun when all is done
+        helpers = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
+        work()
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
 
 
 @cache
