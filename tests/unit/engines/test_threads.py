@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -49,7 +48,6 @@ def test_an_error_in_any_part_comes_out(row: int, monkeypatch: pytest.MonkeyPatc
         share_out(run, N, 5)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
 def test_a_forked_process_has_threads_of_its_own() -> None:
     script = (
         "import os, threading, time\n"
