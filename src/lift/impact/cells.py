@@ -252,7 +252,7 @@ def _cut(
     fine = np.maximum(fine, around - STEEP)
     shares = np.where(fine > -KEPT_DEPTH, np.exp(fine), 0.0)
     for axis, widths in enumerate(np.diff(edges)):
-        shares *= np.expand_dims(widths, [k for k in range(dim) if k != axis])
+        shares *= widths.reshape([-1 if k == axis else 1 for k in range(dim)])
     far = np.maximum(edges[:, :1] * axes.T, edges[:, -1:] * axes.T).sum(axis=0)
     if not density.reachable(centre + far[None]).all():
         ends = np.stack(np.meshgrid(*edges[:, :-1], indexing="ij"), axis=-1)
