@@ -82,7 +82,7 @@ class Weighted:
         Draws of many coefficients are the largest arrays of a fit: they are not held twice.
         """
         if len(self.batches) == 1:
-            return np.asarray(self.batches[0][chain, index])
+            return np.asarray(self.batches[0][chain].take(index, axis=0))
         out = np.empty((len(index), self.batches[0].shape[2]))
         begin = 0
         for batch in self.batches:

@@ -35,9 +35,9 @@ def pareto_k(log_weights: FloatArray) -> float:
     n_tail = int(np.ceil(min(0.2 * n, 3 * np.sqrt(n))))
     if len(finite) < max(25, n_tail + 1):
         return float("inf")
-    ordered = np.exp(np.sort(finite) - finite.max())
-    threshold = ordered[-n_tail - 1]
-    tail = ordered[-n_tail:] - threshold
+    largest = np.sort(np.partition(finite, -n_tail - 1)[-n_tail - 1 :])
+    largest = np.exp(largest - largest[-1])
+    tail = largest[1:] - largest[0]
     if tail[-1] <= 1e-12:
         return float("-inf")
     return _shape(np.maximum(tail, 1e-300))

@@ -8,8 +8,9 @@ sampling whose proposal is the density itself, but for its change within a cell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,21 +86,35 @@ class Cells:
         """Shares summed up to each cell, the last axis running fastest."""
         return np.cumsum(self.shares)
 
-    def points(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-        """Return ``n`` points (n, d) and the logs of the density they were drawn from.
+    def points(self, n: int, rngs: Sequence[np.random.Generator]) -> tuple[FloatArray, FloatArray]:
+        """Return ``n`` points of each chain and the logs of the density they were drawn from.
 
         Systematic over the cells: each receives its share of the points, rounded up or down.
+
+        Parameters
+        ----------
+        n : int
+        rngs : sequence of Generator
+            One for each chain.
+
+        Returns
+        -------
+        points : ndarray, shape (chain, n, d)
+        logs : ndarray, shape (chain, n)
         """
-        at = (np.arange(n) + rng.random()) / n
-        index = np.minimum(np.searchsorted(self._reached, at), self.shares.size - 1)
-        logs = np.log(self.shares.ravel()[index]) - np.log(np.diag(self.axes)).sum()
-        inside = rng.random((n, len(self.edges)))
+        inside = np.empty((len(rngs), n, len(self.edges)))
+        at = np.tile(np.arange(n, dtype=np.float64), (len(rngs), 1))
+        for rng, own_at, own in zip(rngs, at, inside, strict=True):
+            own_at += rng.random()
+            rng.random(out=own)
+        index = np.minimum(np.searchsorted(self._reached, at / n), self.shares.size - 1)
+        logs = np.log(self.shares.ravel().take(index)) - np.log(np.diag(self.axes)).sum()
         cells = np.unravel_index(index, self.shares.shape)
-        for own, edges, cell in zip(inside.T, self.edges, cells, strict=True):
+        for axis, (edges, cell) in enumerate(zip(self.edges, cells, strict=True)):
             widths = np.diff(edges)
-            logs -= np.log(widths)[cell]
-            own *= widths[cell]
-            own += edges[cell]
+            logs -= np.log(widths).take(cell)
+            inside[..., axis] *= widths.take(cell)
+            inside[..., axis] += edges.take(cell)
         return self.centre + inside @ self.axes.T, logs
 
 
@@ -263,6 +278,7 @@ def _cut(
     return Cells(edges, shares / shares.sum(), centre, axes)
 
 
+@cache
 def _cubic(count: int, cuts: int) -> FloatArray:
     """Return the matrix of cubic interpolation from the middles of cells to those of their parts.
 
@@ -304,16 +320,16 @@ def weighted_points(
     points, logs, extras = [], [], []
     size = -(-SPARE * n_draws // (100 * n_chains))
     for batch in range(MAX_BATCHES):
-        drawn = [
-            cells.points(size, stream(seed, "impact", "cells", f"chain {chain}", f"batch {batch}"))
+        rngs = [
+            stream(seed, "impact", "cells", f"chain {chain}", f"batch {batch}")
             for chain in range(n_chains)
         ]
-        fresh = np.stack([z for z, _ in drawn])
+        fresh, own_logs = cells.points(size, rngs)
         rng = stream(seed, "impact", "coefficients", f"batch {batch}")
         values, more = density.draw(fresh.reshape(-1, dim), rng)
         values = np.where(np.isfinite(values), values, -np.inf).reshape(n_chains, size)
         points.append(fresh)
-        logs.append(values - np.stack([log_density for _, log_density in drawn]))
+        logs.append(values - own_logs)
         extras.append(more.reshape(n_chains, size, -1))
         pooled = np.concatenate(logs, axis=1)
         if not np.isfinite(pooled.max()):

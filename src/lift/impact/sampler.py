@@ -146,17 +146,17 @@ def resampled(
     again : ndarray of bool, shape (chain, draw)
         The same point as another draw of the chain: its extras are to be drawn anew.
     """
+    weights = np.exp(found.log_weights - found.log_weights.max(axis=1, keepdims=True))
+    weights = np.round(weights / weights.sum(axis=1, keepdims=True), WEIGHT_DIGITS)
+    edges = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
     points, extras, repeats = [], [], []
-    for chain, logs in enumerate(found.log_weights):
-        weights = np.exp(logs - logs.max())
-        weights = np.round(weights / weights.sum(), WEIGHT_DIGITS)
-        edges = np.cumsum(weights) / weights.sum()
+    for chain, own in enumerate(edges):
         rng = stream(seed, "impact", "resample", f"chain {chain}")
         at = (np.arange(n_draws) + rng.random()) / n_draws
-        index = np.minimum(np.searchsorted(edges, at), len(edges) - 1)
+        index = np.minimum(np.searchsorted(own, at), len(own) - 1)
         again = np.append(False, index[1:] == index[:-1])
         order = rng.permutation(n_draws)
-        points.append(found.points[chain, index[order]])
+        points.append(found.points[chain].take(index[order], axis=0))
         extras.append(found.extras_at(chain, index[order]))
         repeats.append(again[order])
     return np.stack(points), np.stack(extras), np.stack(repeats)
