@@ -129,10 +129,15 @@ def mine(name: str, config: dict[str, Any]) -> dict[str, tuple[float, float]]:
     result = lift.CausalImpact(data, [0, last], [last + 1, len(data) - 1], model_args=args)
     found = {}
     for theirs, ours in OURS.items():
-        if ours is not None:
+        if ours is None:
+            # the effect without the noise of the days, whose mean is that of the effect with it
+            effect = result.posterior["cumulative_effect"]
+            expected = result.fitted.ahead.sums[0].reshape(effect.shape)
+            draws = result.summary_data.loc["Cumulative", "Actual"] - expected
+        else:
             draws = result.posterior[ours].to_numpy()
-            error = array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean")
-            found[theirs] = float(draws.mean()), float(error)
+        error = array_stats.mcse(draws, chain_axis=0, draw_axis=1, method="mean")
+        found[theirs] = float(draws.mean()), float(error)
     return found
 
 
@@ -153,13 +158,12 @@ def main(config: dict[str, Any]) -> dict[str, float]:
             correlations = np.corrcoef(values.T)
             for i, k in zip(*np.triu_indices(n_chains, 1), strict=True):
                 pairs.append((name, quantity, i + 1, k + 1, correlations[i, k]))
-            if quantity in found:
-                mean, error = found[quantity]
-                row = stated.loc[quantity]
-                theirs = row["mcse_mean"] * np.array([1.0, np.sqrt(n_chains / worth)])
-                z = (mean - row["mean"]) / np.hypot(error, theirs)
-                numbers[f"{label}_z_as_stated"], numbers[f"{label}_z"] = map(float, z)
-                rows.append((name, quantity, n_chains, worth, row["mean"], *theirs, mean, *z))
+            mean, error = found[quantity]
+            row = stated.loc[quantity]
+            theirs = row["mcse_mean"] * np.array([1.0, np.sqrt(n_chains / worth)])
+            z = (mean - row["mean"]) / np.hypot(error, theirs)
+            numbers[f"{label}_z_as_stated"], numbers[f"{label}_z"] = map(float, z)
+            rows.append((name, quantity, n_chains, worth, row["mean"], *theirs, mean, *z))
     table = pd.DataFrame(pairs, columns=["set", "quantity", "first", "second", "r"])
     alike = replicate(config, config["shared"])
     apart = replicate(config, {part: [] for part in STREAMS})
