@@ -204,17 +204,6 @@ def factor(s, m, used, n_used, precision, variance, start_var, a, b):
 
 
 @compiled
-def draw_coefficients(a, b, q, sd, normals, out):
-    """Fill a draw of initial states and used controls from what ``collapse`` left."""
-    for i in range(q):
-        out[i] = b[i] + sd * normals[i]
-    for i in range(q - 1, -1, -1):
-        out[i] /= a[i, i]
-        for k in range(i):
-            out[k] -= out[i] * a[i, k]
-
-
-@compiled
 def semidefinite_root(a, m):
     """Put the Cholesky factor of the lower triangle of ``a`` in its place.
 
@@ -247,70 +236,6 @@ def draw_state(mean, cov, m, used, n_used, coefficients, sd, normals, work, out)
     for i in range(m):
         for k in range(i + 1):
             out[i] += sd * work[i, k] * normals[k]
-
-
-@compiled
-def reduce_initial(s, m, precision, variance, start_var, joint):
-    """Fill ``joint`` with the normal equations of all controls, the initial states eliminated.
-
-    The last row and column belong to the outcome. Returns half the log determinant of the block.
-    """
-    width = s.shape[0]
-    p = width - 1 - m
-    block = np.empty((m, m))
-    cross = np.empty((m, p + 1))
-    for i in range(m):
-        for k in range(i + 1):
-            block[i, k] = s[1 + i, 1 + k]
-        block[i, i] += variance / start_var
-        for c in range(p):
-            cross[i, c] = s[1 + m + c, 1 + i]
-        cross[i, p] = s[1 + i, 0]
-    half = cholesky(block, m)
-    for i in range(m):
-        for k in range(i):
-            f = block[i, k]
-            for c in range(p + 1):
-                cross[i, c] -= f * cross[k, c]
-        f = 1.0 / block[i, i]
-        for c in range(p + 1):
-            cross[i, c] *= f
-    for i in range(p):
-        for k in range(i + 1):
-            joint[i, k] = s[1 + m + i, 1 + m + k] + precision[i, k]
-        joint[p, i] = s[1 + m + i, 0]
-    joint[p, p] = s[0, 0]
-    for i in range(p + 1):
-        for e in range(m):
-            f = cross[e, i]
-            for k in range(i + 1):
-                joint[i, k] -= f * cross[e, k]
-        for k in range(i):
-            joint[k, i] = joint[i, k]
-    return half
-
-
-@compiled
-def pivot(a, j, row):
-    """Exchange variable ``j`` (principal pivot transform): it enters where out, leaves where in.
-
-    ``row`` is a buffer at least as long as a row of ``a``.
-    """
-    n = a.shape[0]
-    d = 1.0 / a[j, j]
-    # in an array of its own: a third of the time where the compiler knows that rows are apart
-    for k in range(n):
-        row[k] = a[j, k]
-    for i in range(n):
-        if i != j:
-            f = a[i, j] * d
-            own = a[i]
-            for k in range(n):
-                own[k] -= f * row[k]
-            own[j] = f
-    for k in range(n):
-        a[j, k] = row[k] * -d
-    a[j, j] = d
 
 
 @compiled
