@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from lift.model.posterior import Posterior
 from lift.model.prior import PriorDraw, draw_downloads, draw_prior, true_effects
 from lift.rng import stream
 
+# A standard error that lets a count differ by one.
+ONE_MORE = 0.15
 PLATFORMS = ("Instagram", "TikTok")
 CREATORS = ("human", "virtual")
 INFLUENCERS = tuple(f"@creator_{i}" for i in range(5))
@@ -267,6 +270,10 @@ def main(config: dict[str, Any]) -> dict[str, float]:
             f"{label}_largest_k": float(k.max()),
             f"{label}_share_safety_net": float(net.mean()),
             f"{label}_share_with_zeros": float(np.mean([unit["zeros"] > 0 for unit in units])),
+            # another processor's rounding may move a rank by one, and with it a quantity over the
+            # edge of its band; the joint p is simulated
+            f"{label}_outside_own_band_mcse": ONE_MORE,
+            f"{label}_joint_p_mcse": math.sqrt(joint * (1 - joint) / config["band_simulations"]),
         }
         frame = pd.DataFrame(true, columns=quantities)
         frame.insert(0, "campaign", names)
