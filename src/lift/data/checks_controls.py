@@ -14,7 +14,7 @@ from lift.data.checks_downloads import (
     in_market,
     market_column,
 )
-from lift.data.copies import disguise, is_copy, suspects
+from lift.data.copies import disguise, followers, is_copy, suspects
 from lift.data.tables import RawTable, absent, counted, meant, nearest, some
 from lift.errors import Problem
 
@@ -89,7 +89,7 @@ def check_controls(
             block[at, j] = values[name][rows]
         blocks[market] = block
         outcome = _outcome(downloads, market, calendar) if known else None
-        _check_movement(table, series, block, outcome, place, problems)
+        _check_movement(table, series, block, outcome, place, problems, notices)
     if not blocks:
         return None
     return _canonical(calendar, series, blocks, has_markets, downloads, notices)
@@ -239,8 +239,9 @@ def _check_movement(
     outcome: NDArray[np.float64] | None,
     place: str,
     problems: list[Problem],
+    notices: list[str],
 ) -> None:
-    """Name series that are constant, or copies of the outcome or of each other."""
+    """Name series that are constant, or copies of the outcome or of each other, or nearly so."""
     finite = np.isfinite(block)
     moving = []
     for j, name in enumerate(series):
@@ -255,8 +256,8 @@ def _check_movement(
         elif len(own):
             moving.append(j)
     if outcome is not None:
-        likely = suspects(block, outcome)
-        for j in [j for j in moving if likely[j]]:
+        likely, near = suspects(block, outcome), followers(block, outcome)
+        for j in [j for j in moving if likely[j] or near[j]]:
             how = disguise(block[:, j], outcome)
             if how is not None:
                 problems.append(
@@ -264,6 +265,12 @@ def _check_movement(
                         f"control '{series[j]}' must not be the outcome, found the downloads "
                         f"themselves{place} ({how}); remove the series"
                     )
+                )
+            elif near[j]:
+                notices.append(
+                    f"controls: '{series[j]}' moves with the downloads day by day{place}, almost "
+                    "exactly: if posts can move it, it hides what they bring; leave it out unless "
+                    "it is counted apart from the downloads"
                 )
     for a, j in enumerate(moving):
         copies = [series[k] for k in moving[a + 1 :] if is_copy(block[:, j], block[:, k])]

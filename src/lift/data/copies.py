@@ -17,6 +17,13 @@ LEAST_COMMON = 3
 SUSPECT = 10.0 * COPY_TOLERANCE
 """Distance of a correlation from 1 at which a series is looked at more closely."""
 
+FOLLOWS = 0.99
+"""Correlation, of the days and of the steps between them, above which a series says little else
+than the outcome: none of 2,067 pairs of real daily series of one kind is as near as that."""
+
+LEAST_FOLLOWED = 14
+"""Days that this takes."""
+
 LEAST_BENT = 5
 """Different values that both series must have before a function that bends says anything: three
 small counts can lie on the curve of a log by chance."""
@@ -83,6 +90,44 @@ def suspects(columns: FloatArray, outcome: FloatArray) -> NDArray[np.bool_]:
     if rises.sum() + 1 >= LEAST_VALUES:
         steps = np.diff(x[order], axis=0)[rises]
         found |= (steps >= 0.0).all(axis=0) | (steps <= 0.0).all(axis=0)
+    return found
+
+
+def followers(columns: FloatArray, outcome: FloatArray) -> NDArray[np.bool_]:
+    """Return which series move with the outcome day by day, almost exactly.
+
+    Where :func:`disguise` finds copies, this finds what is left of a copy after a few cells were
+    changed, and series that are made of the outcome for the most part. Each may be on the scale of
+    its logs.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, k)
+        One that is not finite on a day on which the outcome was observed does not follow it.
+    outcome : ndarray, shape (n,)
+        Not finite where not observed.
+
+    Returns
+    -------
+    ndarray of bool, shape (k,)
+    """
+    seen = np.isfinite(outcome)
+    found = np.zeros(columns.shape[1], dtype=np.bool_)
+    if seen.sum() < LEAST_FOLLOWED:
+        return found
+    x, y = columns[seen], outcome[seen]
+    # what has no log or no length is NaN, which is near to nothing
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        targets = np.stack([y, np.log(y)], axis=1)
+        for values in (x, np.log(x)):
+            days, steps = (
+                np.abs(_unit(of).T @ _unit(to))
+                for of, to in (
+                    (values, targets),
+                    (np.diff(values, axis=0), np.diff(targets, axis=0)),
+                )
+            )
+            found |= (np.minimum(days, steps) > FOLLOWS).any(axis=1)
     return found
 
 

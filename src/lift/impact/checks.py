@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.data.cells import LARGEST
-from lift.data.copies import disguise, suspects
+from lift.data.copies import disguise, followers, suspects
 from lift.errors import Problem
 
 FloatArray = NDArray[np.float64]
@@ -192,12 +192,18 @@ def outcome_remarks(
 
 
 def control_remarks(
-    controls: FloatArray, names: Sequence[str], first: int, pre_end: int, post_end: int
+    outcome: FloatArray,
+    controls: FloatArray,
+    names: Sequence[str],
+    first: int,
+    pre_end: int,
+    post_end: int,
 ) -> list[str]:
     """Return what is worth saying about the controls.
 
     Parameters
     ----------
+    outcome : ndarray, shape (n,)
     controls : ndarray, shape (n, p)
     names : sequence of str, length p
     first, pre_end, post_end : int
@@ -208,8 +214,14 @@ def control_remarks(
     list of str
     """
     remarks = []
-    for name, column in zip(names, controls[first:post_end].T, strict=True):
+    near = followers(controls[first:pre_end], outcome[first:pre_end])
+    for name, column, follows in zip(names, controls[first:post_end].T, near, strict=True):
         n_pre = pre_end - first
+        if follows:
+            remarks.append(
+                f"control {name!r} moves with the outcome row by row in the pre-period, almost "
+                "exactly; if the intervention can move it, it hides the effect"
+            )
         if np.ptp(column) == 0.0:
             remarks.append(f"control {name!r} is constant and is left out of the model")
             continue

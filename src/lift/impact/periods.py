@@ -161,7 +161,7 @@ def read_intervention(
     seen = np.flatnonzero(np.isfinite(outcome[begin:pre_end]))
     first = begin + int(seen[0])
     remarks = outcome_remarks(outcome, begin, first, pre_end, post_start, post_end)
-    remarks += control_remarks(controls, names[1:], first, pre_end, post_end)
+    remarks += control_remarks(outcome, controls, names[1:], first, pre_end, post_end)
     return Intervention(
         index=frame.index,
         outcome=outcome,

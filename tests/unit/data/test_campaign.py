@@ -217,6 +217,15 @@ def test_other_notices(folder: Path) -> None:
     assert "1 post without views (p2)" in notices
 
 
+def test_a_control_that_is_the_downloads_but_for_a_day_is_noticed(folder: Path) -> None:
+    given = tables(folder)
+    rank = 1e6 / given["downloads"]["downloads"].clip(lower=1.0)
+    given["controls"]["rank"] = rank.where(rank.index != 9, 1.02 * rank).interpolate()
+    notices = Campaign(**given, timezone="Europe/Rome").notices
+    (found,) = [notice for notice in notices if notice.startswith("controls: ")]
+    assert found.startswith("controls: 'rank' moves with the downloads day by day, almost exactly")
+
+
 def test_kinds_of_columns_that_frames_have(folder: Path) -> None:
     given = tables(folder)
     plain = frames(folder)

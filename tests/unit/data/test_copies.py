@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from small_campaigns import daily_downloads
 
-from lift.data.copies import disguise, suspects
+from lift.data.copies import disguise, followers, suspects
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
@@ -89,3 +89,24 @@ def test_series_that_go_their_own_ways_are_cleared_at_a_glance() -> None:
     assert np.flatnonzero(suspects(honest, y)).tolist() == [3]
     y[7] = np.nan  # a day without outcome says nothing
     assert not suspects(honest, y).any()
+
+
+@pytest.mark.parametrize("name", ["itself", "log", "root", "one over"])
+def test_a_copy_with_a_cell_changed_still_follows(name: str) -> None:
+    y = daily_downloads(200)
+    x = BENT[name](y).copy()
+    x[40] *= 1.02
+    assert disguise(x, y) is None
+    honest = stream(1, "tests", "follows").normal(size=200).cumsum()
+    y[7] = np.nan
+    assert followers(np.column_stack([x, honest]), y).tolist() == [True, False]
+
+
+def test_series_that_share_a_trend_or_half_of_their_steps_do_not_follow() -> None:
+    rng = stream(1, "tests", "trend")
+    trend, steps = 5.0 * np.arange(300.0), rng.normal(size=(300, 2))
+    y = 4000.0 + trend + 20.0 * steps[:, 0]
+    columns = np.column_stack([trend + 20.0 * steps[:, 1], y + 10.0 * steps[:, 1]])
+    assert np.corrcoef(columns[:, 0], y)[0, 1] > 0.99
+    assert not followers(columns, y).any()
+    assert not followers(y[:10, None], y[:10]).any()  # too few days

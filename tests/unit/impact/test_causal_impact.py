@@ -182,6 +182,14 @@ def test_constant_control_is_left_out_and_said(data: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(result.summary_data, plain.summary_data)
 
 
+def test_a_control_that_is_the_outcome_but_for_a_row_is_said(data: pd.DataFrame) -> None:
+    near = data.iloc[:, 0] * np.where(np.arange(len(data)) == 5, 0.502, 0.5)
+    result = CausalImpact(data.assign(near=near), PRE, POST, FEW)
+    said = [note for note in result.notes if "row by row" in note]
+    assert len(said) == 1
+    assert said[0].startswith("control 'near' moves with the outcome row by row in the pre-period")
+
+
 def test_control_that_jumps_and_sparse_outcome_are_said(data: pd.DataFrame) -> None:
     jumping = data.assign(x1=data["x1"] + 100.0 * (data.index >= "2025-02-15"))
     assert any("jumps" in note for note in CausalImpact(jumping, PRE, POST, FEW).notes)
