@@ -7,9 +7,7 @@ Draws are exact up to the reported importance-sampling diagnostics.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -25,6 +23,7 @@ from lift.engines.base import Progress, SampleSettings
 from lift.engines.limits import require
 from lift.engines.sampling import EMPTY as EMPTY
 from lift.engines.sampling import sample
+from lift.engines.threads import mapped
 from lift.model.design import Design, build_design
 from lift.model.hyper import natural
 from lift.model.posterior import Posterior, assemble
@@ -91,11 +90,6 @@ class ExactModel:
         """Number of hyperparameters."""
         return len(self.design.hypers)
 
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        """Threads that live as long as the model: a search for a mode calls them many times."""
-        return ThreadPoolExecutor(self.workers)
-
     @property
     def weighs_draws(self) -> bool:
         """Whether a weight belongs to a draw of the coefficients too: with counts it does."""
@@ -139,7 +133,7 @@ class ExactModel:
             else:
                 lognormal_points(*mine, *out)
 
-        list((map if self.workers == 1 else self._pool.map)(run, tasks))
+        list(mapped(self.workers)(run, tasks))
         dim = z.shape[1]
         log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * dim * np.log(2 * np.pi)
         return values + log_prior, gammas

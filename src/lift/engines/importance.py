@@ -9,22 +9,20 @@ Monte Carlo error alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lift.engines.mixture import Mixture, fit_mixture, log_sum_exp
 from lift.engines.pareto import pareto_k
-from lift.engines.threads import mapping
+from lift.engines.threads import mapped
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
 Target = Callable[[FloatArray], FloatArray]
 Draw = Callable[[FloatArray, np.random.Generator], tuple[FloatArray, FloatArray]]
-Map = Callable[..., Iterator[Any]]
 
 FIRST_POINTS = 256
 POINTS = 512
@@ -163,28 +161,27 @@ def integrate(
         np.array([0.8, 0.2]), np.stack([centre, centre]), np.stack([1.15 * factor, 2.0 * factor])
     )
     net_used = bad = False
-    with mapping(workers) as mapped:
-        for batch in range(MAX_BATCHES):
-            state.proposals.append(_defended(proposal, dim))
-            _batch(state, draw, dim, batch, n_chains, seed, mapped)
-            log_weights = _weights(state)
-            pooled = log_weights.ravel()
-            ess, k = effective_size(pooled), pareto_k(pooled)
-            if progress is not None:
-                progress(min(1.0, ess / n_draws), "integrating hyperparameters")
-            if ess >= n_draws and k < GOOD_K:
-                break
-            # one large weight is cured by another batch more often than not
-            was_bad, bad = bad, k > BAD_K
-            poor = (bad and was_bad) or ess < MIN_EFFICIENCY * pooled.size
-            points = np.concatenate(state.points, axis=1).reshape(-1, dim)
-            if batch >= NET_BATCH - 1 and poor and not net_used:
-                net_used = True
-                rng = stream(seed, "hyper", "net")
-                points = _population(counted, points, pooled, dim, rng)
-                proposal = fit_mixture(points, np.zeros(len(points))).inflated(INFLATION)
-            else:
-                proposal = fit_mixture(points, _tempered(pooled, dim)).inflated(INFLATION)
+    for batch in range(MAX_BATCHES):
+        state.proposals.append(_defended(proposal, dim))
+        _batch(state, draw, dim, batch, n_chains, seed, workers)
+        log_weights = _weights(state)
+        pooled = log_weights.ravel()
+        ess, k = effective_size(pooled), pareto_k(pooled)
+        if progress is not None:
+            progress(min(1.0, ess / n_draws), "integrating hyperparameters")
+        if ess >= n_draws and k < GOOD_K:
+            break
+        # one large weight is cured by another batch more often than not
+        was_bad, bad = bad, k > BAD_K
+        poor = (bad and was_bad) or ess < MIN_EFFICIENCY * pooled.size
+        points = np.concatenate(state.points, axis=1).reshape(-1, dim)
+        if batch >= NET_BATCH - 1 and poor and not net_used:
+            net_used = True
+            rng = stream(seed, "hyper", "net")
+            points = _population(counted, points, pooled, dim, rng)
+            proposal = fit_mixture(points, np.zeros(len(points))).inflated(INFLATION)
+        else:
+            proposal = fit_mixture(points, _tempered(pooled, dim)).inflated(INFLATION)
     return Weighted(
         points=np.concatenate(state.points, axis=1),
         log_weights=log_weights,
@@ -228,7 +225,7 @@ def _defended(proposal: Mixture, dim: int) -> Mixture:
 
 
 def _batch(
-    state: _State, draw: Draw, dim: int, batch: int, n_chains: int, seed: int, mapped: Map
+    state: _State, draw: Draw, dim: int, batch: int, n_chains: int, seed: int, workers: int
 ) -> None:
     """Evaluate one batch for every chain, each on Sobol points of its own."""
     # scipy.stats and scipy.optimize take long to import, and not every caller comes here
@@ -243,14 +240,14 @@ def _batch(
 
     chains = [f"chain {chain}" for chain in range(n_chains)]
     rngs = [stream(seed, "hyper", chain, f"batch {batch}") for chain in chains]
-    points = np.stack(list(mapped(made, rngs)))
+    points = np.stack(list(mapped(workers)(made, rngs)))
     state.points.append(points)
     # every proposal at all points that it has not seen, while the target is at work
     flat = [own.reshape(-1, dim) for own in state.points]
     state.densities.append([])
     known = zip(state.densities, state.proposals, strict=True)
     unknown = [(of, by, at) for of, by in known for at in flat[len(of) :]]
-    densities = mapped(lambda each: each[1].log_density(each[2]), unknown)
+    densities = mapped(workers)(lambda each: each[1].log_density(each[2]), unknown)
     values, extras = draw(flat[-1], stream(seed, "coefficients", f"batch {batch}"))
     for (of, _, _), found in zip(unknown, densities, strict=True):
         of.append(found)

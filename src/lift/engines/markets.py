@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from lift.engines.base import Progress, SampleSettings
 from lift.engines.exact import LAYOUT, POINTS_PER_TASK, pack
 from lift.engines.limits import require_together
 from lift.engines.sampling import EMPTY, sample
+from lift.engines.threads import mapped
 from lift.model.design import Design
 from lift.model.hyper import natural
 from lift.model.markets import OWN, MarketsDesign, build_markets, market_part
@@ -101,8 +101,7 @@ class MarketsModel:
             points = market_count_points if self.counts else market_points
             points(thetas[task], made_of, *self.arguments, *self.counts, values[task], out)
 
-        with ThreadPoolExecutor(self.workers) as pool:
-            list(pool.map(run, tasks))
+        list(mapped(self.workers)(run, tasks))
         dim = z.shape[1]
         log_prior = -0.5 * (z**2).sum(axis=1) - 0.5 * dim * np.log(2 * np.pi)
         return values + log_prior, gammas

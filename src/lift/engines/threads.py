@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -28,24 +28,21 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-@contextmanager
-def mapping(workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
-    """Give a ``map`` whose calls begin at once, on threads; for one worker the built-in one.
+def mapped(workers: int) -> Callable[..., Iterator[Any]]:
+    """Return a ``map`` whose calls begin at once, on threads that stay.
 
     Parameters
     ----------
     workers : int
+        For one the built-in ``map``, whose calls begin as their results are taken.
 
-    Yields
-    ------
+    Returns
+    -------
     callable
-        ``map(function, items)``: results in the order of the items.
+        ``map(function, items)``: results in the order of the items. A function must not wait for
+        another that is mapped.
     """
-    if workers == 1:
-        yield map
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            yield pool.map
+    return map if workers == 1 else _pool(workers).map
 
 
 def share_out(run: Callable[[slice], object], n: int, each: int, *, worth: bool = True) -> None:
