@@ -16,6 +16,8 @@ SRC = Path(__file__).resolve().parents[2] / "src"
 LAYERS = {
     "lift": 8,
     "lift.__main__": 8,
+    "lift._compile": 0,
+    "lift._exponential": 0,
     "lift.errors": 0,
     "lift.rng": 0,
     "lift.execution": 0,
@@ -67,7 +69,7 @@ HEAVY = {
     "dask": (),
     "distributed": ("lift.execution",),
     "matplotlib": ("lift.output.figures", "lift.impact.plot", "lift.impact.causal_impact"),
-    "numba": ("lift.engines", "lift.impact", "lift.analysis._kernels"),
+    "numba": ("lift._compile", "lift._exponential", "lift.engines", "lift.impact"),
     "nutpie": ("lift.engines.pymc", "lift.engines.pymc_chains", "lift.engines.pymc_markets"),
     "pymc": PYMC,
     "pytensor": PYMC,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -148,19 +147,21 @@ def summary(posterior: Posterior) -> pd.DataFrame:
         R-hat and ESS (Vehtari, Gelman, Simpson, Carpenter & Burkner 2021, doi:10.1214/20-BA1221);
         NaN as in :func:`measures`. What the engine took as known has no row.
     """
+    return _by_scalar(posterior, measures)
+
+
+def _by_scalar(
+    posterior: Posterior, of: Callable[[FloatArray], Mapping[str, float]]
+) -> pd.DataFrame:
     known = str(posterior.sample_stats.get("at_boundary", ""))
-    scalars = [
-        pair
-        for name in SCALARS
-        if name in posterior.draws
-        for pair in _scalars(posterior.draws[name])
-        if not (name in known and np.ptp(pair[1]) == 0.0)
-    ]
-    # sorts and transforms of NumPy: threads share the work
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        found = list(pool.map(measures, [values for _, values in scalars]))
     return pd.DataFrame(
-        [{"parameter": label, **row} for (label, _), row in zip(scalars, found, strict=True)]
+        [
+            {"parameter": label, **of(values)}
+            for name in SCALARS
+            if name in posterior.draws
+            for label, values in _scalars(posterior.draws[name])
+            if not (name in known and np.ptp(values) == 0.0)
+        ]
     )
 
 
@@ -170,19 +171,22 @@ def measures(values: FloatArray) -> dict[str, float]:
     ESS and R-hat are NaN, and sd and MCSE exactly 0, where every draw of every chain is the same:
     such as the effect of a post none of whose days had a download, or a share that rounds to 1.
     """
+    mean = float(values.flat[0] if np.ptp(values) == 0.0 else values.mean())
+    return {"mean": mean, **mixing(values), "mcse_mean": mcse_mean(values)}
+
+
+def mixing(values: FloatArray) -> dict[str, float]:
+    """Return sd, bulk and tail ESS and R-hat of draws of shape (chain, draw); as measures."""
     from arviz_stats.base import array_stats
 
     if np.ptp(values) == 0.0:
-        unknown = dict.fromkeys(("ess_bulk", "ess_tail", "r_hat"), float("nan"))
-        return {"mean": float(values.flat[0]), "sd": 0.0, **unknown, "mcse_mean": 0.0}
+        return {"sd": 0.0, **dict.fromkeys(("ess_bulk", "ess_tail", "r_hat"), float("nan"))}
     axes = {"chain_axis": 0, "draw_axis": 1}
     return {
-        "mean": float(values.mean()),
         "sd": float(values.std(ddof=1)),
         "ess_bulk": float(array_stats.ess(values, method="bulk", **axes)),
         "ess_tail": float(array_stats.ess(values, method="tail", prob=(0.05, 0.95), **axes)),
         "r_hat": float(array_stats.rhat(values, method="rank", **axes)),
-        "mcse_mean": mcse_mean(values),
     }
 
 
@@ -248,7 +252,7 @@ def _findings(posterior: Posterior) -> list[Finding]:
         divergences = int(stats["divergences"])
         text = f"divergent transitions: {divergences:,} (good 0)"
         out.append(Finding(_level(divergences, 0.0, 0.0), "Divergences", text))
-    table = summary(posterior)
+    table = _by_scalar(posterior, mixing)
     if not table["sd"].any():
         text = "no parameter differs between any two draws, so that nothing was sampled"
         return [*out, Finding("FAIL", "R-hat", text)]

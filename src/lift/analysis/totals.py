@@ -122,16 +122,25 @@ class Losses:
         """Return the days of a unit and what is lost on them, given its lift."""
         downloads = self.acting.downloads
         days = np.flatnonzero(unit.window & np.isfinite(downloads))
-        inside = days - lift.first_day
-        acting = (inside >= 0) & (inside < lift.values.shape[1])
-        gone = np.zeros((len(lift.values), len(days)))
-        gone[:, acting] = lift.values[:, inside[acting]]
+        gone = _on(lift, days)
         if self.noise is not None:
-            gone -= self.noise[part, days]
+            gone = gone - self.noise[part, days]
         if self.coupling == "superposition":
             rng = stream(int(self.posterior.attrs.get("seed", 0)), "coupling", unit.by, unit.name)
             return days, superposed(downloads[days], gone, rng)
         return days, lost_downloads(self.posterior, downloads[days], gone)
+
+
+def _on(lift: Lift, days: NDArray[np.int64]) -> FloatArray:
+    """Return the draws of a lift on some days, 0 where it is not; not a copy where all are."""
+    inside = days - lift.first_day
+    n_days = lift.values.shape[1]
+    if len(days) and inside[0] >= 0 and inside[-1] < n_days and np.ptp(inside) == len(days) - 1:
+        return lift.values[:, inside[0] : inside[-1] + 1]
+    acting = (inside >= 0) & (inside < n_days)
+    out = np.zeros((len(lift.values), len(days)))
+    out[:, acting] = lift.values[:, inside[acting]]
+    return out
 
 
 def _each[Task](run: Callable[[Task], None], tasks: Iterable[Task]) -> None:

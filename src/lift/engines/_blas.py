@@ -11,12 +11,13 @@ from numba import types
 from numba.extending import get_cython_function_address
 
 _SOURCES = {
+    "dgemv": "scipy.linalg.cython_blas",
     "dsyrk": "scipy.linalg.cython_blas",
     "dtrsm": "scipy.linalg.cython_blas",
     "dtrsv": "scipy.linalg.cython_blas",
     "dpotrf": "scipy.linalg.cython_lapack",
 }
-_N_ARGUMENTS = {"dsyrk": 10, "dtrsm": 11, "dtrsv": 8, "dpotrf": 5}
+_N_ARGUMENTS = {"dgemv": 11, "dsyrk": 10, "dtrsm": 11, "dtrsv": 8, "dpotrf": 5}
 
 
 def _external(name: str) -> types.ExternalFunction:
@@ -25,6 +26,7 @@ def _external(name: str) -> types.ExternalFunction:
     return types.ExternalFunction(symbol, types.void(*[types.voidptr] * _N_ARGUMENTS[name]))
 
 
+dgemv = _external("dgemv")
 dsyrk = _external("dsyrk")
 dtrsm = _external("dtrsm")
 dtrsv = _external("dtrsv")

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import math
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._count_modes import find_mode, log_weight, propose, size_of, take
 from lift.engines._kernels import NOISE, cross_products
 from lift.engines._points import newton_data

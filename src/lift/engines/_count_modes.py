@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._kernels import (
     NEWTON_PASSES,
     NEWTON_TOLERANCE,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._count_controls import move_count_controls, refer
 from lift.engines._count_modes import IMPOSSIBLE, find_mode, log_weight, propose, take
 from lift.engines._kernels import NOISE

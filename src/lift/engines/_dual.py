@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
+from lift._compile import compiled
 from lift.engines._blas import dsyrk
-from lift.engines._compile import compiled
 from lift.engines._kernels import (
     AMPLITUDE,
     LEVEL,

@@ -15,9 +15,10 @@ import math
 
 import numpy as np
 
+from lift._compile import compiled
 from lift.engines._blas import dpotrf, dsyrk
-from lift.engines._compile import compiled
 from lift.engines._special import gammaincc, gammainccinv
+from lift.model._response import daily_shares, still_to_come
 
 ROWS_PER_BLOCK = 128
 LOG_2PI = math.log(2.0 * math.pi)
@@ -40,22 +41,22 @@ def post_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out)
 
     The share ``displaced`` is taken back evenly over ``lags[0] < lag <= lags[1]``.
     """
-    back = displaced / (lags[1] - lags[0])
-    n_posts, n_edges = log_edges.shape
-    for j in range(n_posts):
-        s = scale[group[j]]
-        before = 1.0
-        for k in range(1, n_edges):
-            after = math.exp(-s * math.exp(shape * log_edges[j, k]))
-            out[j, k - 1] = before - after
-            before = after
-        whole = 1.0 - before
-        if displaced > 0.0:
-            for k in range(lags[0] + 1, lags[1] + 1):
-                out[j, k] -= back * whole
-        gain = math.exp(log_gain[j]) / whole
-        for k in range(n_edges - 1):
-            out[j, k] *= gain
+    for j in range(out.shape[0]):
+        still_to_come(log_edges[j, 1:], scale[group[j]], shape, out[j])
+        _gained(out[j], displaced, lags, log_gain[j])
+
+
+@compiled
+def _gained(row, displaced, lags, log_gain):
+    """Turn what is left of a response after each day into what each day has, times a gain."""
+    whole = daily_shares(row)
+    if displaced > 0.0:
+        back = displaced * whole / (lags[1] - lags[0])
+        for k in range(lags[0] + 1, lags[1] + 1):
+            row[k] -= back
+    gain = math.exp(log_gain) / whole
+    for k in range(row.shape[0]):
+        row[k] *= gain
 
 
 @compiled
@@ -64,22 +65,12 @@ def gamma_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out
 
     Its rate is such that the share within a day is that of the Weibull, ``1 - exp(-scale)``.
     """
-    back = displaced / (lags[1] - lags[0])
     n_posts, n_edges = log_edges.shape
     for j in range(n_posts):
         rate = gammainccinv(shape, math.exp(-scale[group[j]]), 0)
-        before = 1.0
-        for k in range(1, n_edges):
-            after = gammaincc(shape, rate * math.exp(log_edges[j, k]), 0)
-            out[j, k - 1] = before - after
-            before = after
-        whole = 1.0 - before
-        if displaced > 0.0:
-            for k in range(lags[0] + 1, lags[1] + 1):
-                out[j, k] -= back * whole
-        gain = math.exp(log_gain[j]) / whole
         for k in range(n_edges - 1):
-            out[j, k] *= gain
+            out[j, k] = gammaincc(shape, rate * math.exp(log_edges[j, k + 1]), 0)
+        _gained(out[j], displaced, lags, log_gain[j])
 
 
 @compiled

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 
 FloatArray = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._scaled import motion
 from lift.engines._signals import prior_signal, smoothed_signal
 

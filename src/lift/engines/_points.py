@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._kernels import (
     DISPLACEMENT,
     FIRST_DAY,
@@ -21,10 +21,8 @@ from lift.engines._kernels import (
     VIEWS,
     amplitudes,
     count_log_mass,
-    cross_products,
     factor,
     gamma_kernels,
-    innovations,
     level,
     normal_equations,
     post_kernels,
@@ -33,6 +31,7 @@ from lift.engines._kernels import (
     solve_lower,
     solve_upper,
 )
+from lift.engines._products import filter_buffers, level_products
 
 
 @compiled
@@ -61,16 +60,14 @@ def prepare_posts(theta, layout, lags, group, log_edges, log_views, log_size, sc
 @compiled
 def _collapse(
     y, noise, observed, fixed, kernels, day, level_var, start_var,
-    member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
+    member_index, member_value, spread, work, s, a, b,
 ):  # fmt: skip
     """Return the log likelihood with level and coefficients integrated out; leave L and L^-1 b."""
-    p = fixed.shape[1]
-    log_variance = innovations(
-        y, noise, observed, fixed, kernels, day, level_var, start_var, v, mean
+    log_variance = level_products(
+        y, noise, observed, fixed, kernels, day, level_var, start_var, work, s
     )
-    cross_products(v, day, p, flags, sizes, ones, s)
-    normal_equations(s, p, member_index, member_value, spread, a, b)
-    half_log_det = factor(a, flags, sizes)
+    normal_equations(s, fixed.shape[1], member_index, member_value, spread, a, b)
+    half_log_det = factor(a, work.flags, work.sizes)
     squared = solve_lower(a, b)
     n_observed = 0
     for t in range(observed.shape[0]):
@@ -132,11 +129,7 @@ def lognormal_points(
     n_posts = day.shape[0]
     q = p + n_posts + mean_sd.shape[0]
     width = 1 + p + n_posts
-    flags = np.array([85, 78], dtype=np.uint8)
-    sizes = np.zeros(4, dtype=np.int32)
-    ones = np.ones(2)
-    v = np.zeros((n, width))
-    mean = np.zeros(width)
+    work = filter_buffers(n, 1 + p, n_posts, log_edges.shape[1] - 1)
     s = np.zeros((width, width))
     a = np.zeros((q, q))
     b = np.zeros(q)
@@ -145,6 +138,7 @@ def lognormal_points(
     scale = np.zeros(n_groups)
     gain = np.zeros(n_posts)
     noise = np.zeros(n)
+    level_var = np.zeros(n)
     for i in range(thetas.shape[0]):
         theta = thetas[i]
         prepare_posts(
@@ -154,9 +148,10 @@ def lognormal_points(
         noise_var = theta[layout[NOISE]] ** 2
         for t in range(n):
             noise[t] = noise_var + poisson_var[t]
+        level_var[:] = theta[layout[LEVEL]] ** 2
         log_likelihood[i] = _collapse(
-            y, noise, observed, fixed, kernels, day, theta[layout[LEVEL]] ** 2, start_var,
-            member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
+            y, noise, observed, fixed, kernels, day, level_var, start_var,
+            member_index, member_value, spread, work, s, a, b,
         )  # fmt: skip
         if normals.shape[0] > 0:
             for k in range(q):
@@ -184,11 +179,7 @@ def count_points(
     n_posts = day.shape[0]
     q = p + n_posts + mean_sd.shape[0]
     width = 1 + p + n_posts
-    flags = np.array([85, 78], dtype=np.uint8)
-    sizes = np.zeros(4, dtype=np.int32)
-    ones = np.ones(2)
-    v = np.zeros((n, width))
-    mean = np.zeros(width)
+    work = filter_buffers(n, 1 + p, n_posts, log_edges.shape[1] - 1)
     s = np.zeros((width, width))
     a = np.zeros((q, q))
     b = np.zeros(q)
@@ -199,6 +190,7 @@ def count_points(
     gain = np.zeros(n_posts)
     noise = np.ones(n)
     pseudo = np.zeros(n)
+    level_vars = np.zeros(n)
     linear = np.zeros(n)
     residual = np.zeros(n)
     state = np.zeros(n)
@@ -215,6 +207,7 @@ def count_points(
         )
         prior_spread(theta, layout, fixed_sd, mean_sd, n_posts, spread)
         level_var = theta[layout[LEVEL]] ** 2
+        level_vars[:] = level_var
         size = 1.0 / max(theta[layout[NOISE]] ** 2, 1e-300)
         eta[:] = start
         value = 0.0
@@ -222,8 +215,8 @@ def count_points(
         for _ in range(NEWTON_PASSES):
             newton_data(y, eta, observed, size, centre, noise, pseudo)
             value = _collapse(
-                pseudo, noise, observed, fixed, kernels, day, level_var, start_var,
-                member_index, member_value, spread, v, mean, s, a, b, flags, sizes, ones,
+                pseudo, noise, observed, fixed, kernels, day, level_vars, start_var,
+                member_index, member_value, spread, work, s, a, b,
             )  # fmt: skip
             gamma[:] = b
             solve_upper(a, gamma)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._kernels import (
     LEVEL,
     LOG_2PI,
@@ -27,6 +27,7 @@ from lift.engines._kernels import (
     solve_lower,
 )
 from lift.engines._points import prepare_posts
+from lift.engines._products import Filtered, filter_buffers, level_products
 from lift.engines._special import betaincinv
 from lift.engines._states import (
     DAMPED,
@@ -100,7 +101,7 @@ class Work(NamedTuple):
 
     theta: FloatArray
     v: FloatArray
-    mean: FloatArray
+    filtered: Filtered
     s: FloatArray
     a: FloatArray
     b: FloatArray
@@ -131,7 +132,7 @@ def buffers(problem: Problem, n_hypers: int) -> Work:
     return Work(
         theta=np.zeros(n_hypers),
         v=np.zeros((n, width)),
-        mean=np.zeros(width),
+        filtered=filter_buffers(n, 1 + p, n_posts, problem.log_edges.shape[1] - 1),
         s=np.zeros((width, width)),
         a=np.zeros((q, q)),
         b=np.zeros(q),
@@ -182,52 +183,6 @@ def hyperparameters(z, prior, out):
                 out[i] = 1.0 - betaincinv(b, a, 0.5 * math.erfc(total / ROOT_2), 0)
         else:
             out[i] = prior.first[i] + prior.second[i] * total
-
-
-@compiled
-def innovations_by_day(y, noise, observed, fixed, kernels, day, level_var, start_var, v, mean):
-    """Fill ``v`` with standardised innovations, as ``innovations``; ``level_var`` has a row a day.
-
-    ``level_var[t]`` is the variance of the step from day t to the next.
-    """
-    n, p = fixed.shape
-    n_posts, window = kernels.shape
-    width = 1 + p + n_posts
-    for c in range(width):
-        mean[c] = 0.0
-    variance = start_var
-    log_variance = 0.0
-    ended = 0
-    begun = 0
-    for t in range(n):
-        while begun < n_posts and day[begun] <= t:
-            begun += 1
-        while ended < begun and t - day[ended] >= window:
-            ended += 1
-        row = v[t]
-        if not observed[t]:
-            for c in range(width):
-                row[c] = 0.0
-            variance += level_var[t]
-            continue
-        total = variance + noise[t]
-        gain = variance / total
-        scale = 1.0 / math.sqrt(total)
-        used = 1 + p + begun
-        row[0] = y[t]
-        for c in range(p):
-            row[1 + c] = fixed[t, c]
-        for c in range(1 + p, width):
-            row[c] = 0.0
-        for j in range(ended, begun):
-            row[1 + p + j] = kernels[j, t - day[j]]
-        for c in range(used):
-            error = row[c] - mean[c]
-            row[c] = error * scale
-            mean[c] += gain * error
-        log_variance += math.log(total)
-        variance = variance * noise[t] / total + level_var[t]
-    return log_variance
 
 
 @compiled
@@ -294,14 +249,14 @@ def collapsed(z, scaled, problem, prior, work):
             problem.walk, slope, slope_phi, noise, noise_phi, work.cov, work.steps,
             work.level_var, work.loads, work.gained, work.v, work.means,
         )  # fmt: skip
+        cross_products(
+            work.v, problem.day, problem.fixed.shape[1], work.flags, work.sizes, work.ones, work.s
+        )
     else:
-        log_variance = innovations_by_day(
+        log_variance = level_products(
             problem.y, work.noise, problem.observed, problem.fixed, work.kernels, problem.day,
-            work.level_var, problem.start_var, work.v, work.mean,
+            work.level_var, problem.start_var, work.filtered, work.s,
         )  # fmt: skip
-    cross_products(
-        work.v, problem.day, problem.fixed.shape[1], work.flags, work.sizes, work.ones, work.s
-    )
     normal_equations(
         work.s, problem.fixed.shape[1], problem.member_index, problem.member_value, work.spread,
         work.a, work.b,

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._kernels import normal_equations
 
 FloatArray = NDArray[np.float64]

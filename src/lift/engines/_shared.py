@@ -14,8 +14,8 @@ import math
 
 import numpy as np
 
+from lift._compile import compiled
 from lift.engines._blas import dsyrk, dtrsm
-from lift.engines._compile import compiled
 from lift.engines._kernels import factor
 
 

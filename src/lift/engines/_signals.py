@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._states import next_day
 
 

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._kernels import (
     LEVEL,
     LOG_2PI,

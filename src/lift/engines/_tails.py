@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.engines._kernels import NOISE
 from lift.engines._proposals import settle
 from lift.engines._scaled import log_upper_tail

@@ -272,10 +272,12 @@ def _cheapest_form(design: Design, n_coefficients: int) -> Form:
         return "count_states" if design.beyond_level else "counts"
     if design.beyond_level:
         return "states"
-    n, n_posts = len(design.dates), len(design.posts.ids)
-    primal = n * n_coefficients**2 / 2 + n_coefficients**3 / 3
+    n, n_posts, window = len(design.dates), len(design.posts.ids), design.window_days
+    columns = 1 + design.fixed.shape[1]
+    products = n * columns**2 / 2 + n_posts * window * columns + n_posts**2 / 2
+    primal = products + n_coefficients**3 / 3
     rank = n_coefficients - n_posts
-    dual = n**3 / 3 + n**2 * rank + n_posts * design.window_days**2
+    dual = n**3 / 3 + n**2 * rank + n_posts * window**2
     return "dual" if dual < primal else "primal"
 
 

@@ -14,7 +14,7 @@ from pytensor.graph.basic import Apply
 from pytensor.graph.op import Op
 from pytensor.link.numba.dispatch.basic import register_funcify_default_op_cache_key
 
-from lift.engines._compile import kernel_digest
+from lift._compile import kernel_digest
 from lift.engines._level_score import level_score
 from lift.errors import EngineError
 

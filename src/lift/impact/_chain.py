@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.impact._interpolant import between, lay_out, pack, polynomials_of, rows_of, term_weights
 from lift.impact._kernels import (
     LOG_2PI,

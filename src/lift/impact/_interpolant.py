@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.impact._kernels import moments
 
 

@@ -20,8 +20,8 @@ import math
 
 import numpy as np
 
+from lift._compile import compiled
 from lift.engines._blas import dsyrk
-from lift.engines._compile import compiled
 
 LOG_2PI = math.log(2.0 * math.pi)
 # One logarithm is taken of the product of so many factors.

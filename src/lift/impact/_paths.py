@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 
 
 @compiled

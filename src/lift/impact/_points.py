@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.impact._interpolant import pack, polynomials_of, term_weights
 from lift.impact._kernels import LOG_2PI, cholesky, log_prior, moments, ratios_of
 from lift.impact._subsets import draw_sets, eliminate, prior_of_sets, sweep_sets, weigh_sets

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.impact._interpolant import between
 from lift.impact._swept import ends, ends_without, sweep
 

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.impact._kernels import LOGS_TOGETHER
 
 # A set whose log weight lies so far below the largest adds nothing to the last digit of the sum.

@@ -13,7 +13,7 @@ then.
 
 from __future__ import annotations
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 
 
 @compiled

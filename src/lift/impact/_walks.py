@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from lift.engines._compile import compiled
+from lift._compile import compiled
 from lift.impact._kernels import LOG_2PI, log_prior, semidefinite_root
 
 

@@ -70,7 +70,10 @@ def natural(z: FloatArray, hypers: tuple[Hyper, ...], mix: FloatArray) -> FloatA
     ndarray, shape (n, d)
         Positive for exponential priors, in (0, 1) for beta priors, above 2 for degrees of freedom.
     """
-    out = z @ mix.T
+    out = np.zeros_like(z)
+    # not a matrix product: how BLAS rounds a row depends on how many there are
+    for i, k in np.argwhere(mix):
+        out[:, i] += mix[i, k] * z[:, k]
     for i, hyper in enumerate(hypers):
         column = out[:, i]
         if hyper.kind == "exponential":

@@ -16,7 +16,7 @@ from typing import Any
 import numba
 from numba import njit
 
-PACKAGE = Path(__file__).parent.parent
+PACKAGE = Path(__file__).parent
 
 
 def kernel_digest(package: Path = PACKAGE) -> str:
