@@ -186,6 +186,7 @@ def read_acting(posterior: Posterior) -> Acting:
 
 
 def parts_of(n_draws: int, n_days: int) -> list[slice]:
-    """Return draws in parts whose arrays by day stay small: they fit a processor's caches."""
-    step = max(1, min(MAX_DRAWS, MAX_VALUES // max(n_days, 1)))
+    """Return draws in equal parts whose arrays by day stay small: they fit a processor's caches."""
+    most = max(1, min(MAX_DRAWS, MAX_VALUES // max(n_days, 1)))
+    step = -(-n_draws // -(-n_draws // most))
     return [slice(at, at + step) for at in range(0, n_draws, step)]

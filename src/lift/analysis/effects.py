@@ -139,7 +139,7 @@ class Effects:
         Unit
         """
         n_days, horizon = self._calendar
-        since = np.arange(n_days) - self._post_days[members, None]
+        since = np.arange(n_days) - np.unique(self._post_days[members])[:, None]
         window = ((since >= 0) & (since <= horizon)).any(axis=0)
         return Unit(by, name, members, window)
 

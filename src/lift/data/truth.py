@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+# Numbers copied at a time: 4 MB.
+MAX_VALUES = 2**19
 KINDS = ("post", "influencer", "platform", "creator_type", "content", "campaign")
 
 
@@ -50,16 +52,20 @@ def true_effects(
     rows = []
     for kind in KINDS:
         if kind == "campaign":
-            sets = {"campaign": np.ones(len(posts), dtype=bool)}
+            names, units = np.full(len(posts), kind), [kind]
         else:
-            names = posts["post_id" if kind == "post" else kind].astype(str)
-            order = names if kind == "post" else sorted(set(names))
-            sets = {name: (names == name).to_numpy() for name in order}
-        for unit, members in sets.items():
+            names = posts["post_id" if kind == "post" else kind].to_numpy(dtype=str)
+            units = names.tolist() if kind == "post" else sorted(set(names.tolist()))
+        for unit in units:
+            members = names == unit
             window = np.zeros(len(downloads), dtype=bool)
             for day in post_days[members]:
                 window[day : day + horizon_days + 1] = True
-            gone = -np.expm1(-log_lift[:, members].sum(axis=1))
+            # of many posts the table is large: it is not copied whole
+            n_values = len(log_lift) * int(members.sum())
+            parts = np.array_split(log_lift, max(1, -(-n_values // MAX_VALUES)))
+            together = np.concatenate([part[:, members].sum(axis=1) for part in parts])
+            gone = -np.expm1(-together)
             worth = downloads if kept_away is None else np.where(gone < 0, kept_away, downloads)
             truth = float(np.nansum((worth * gone)[window]))
             rows.append({"by": kind, "unit": unit, "truth": truth})

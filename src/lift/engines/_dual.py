@@ -92,7 +92,8 @@ def dual_points(
     flags = np.array([85, 78, 84], dtype=np.uint8)
     sizes = np.zeros(4, dtype=np.int32)
     ones = np.ones(2)
-    full = np.zeros((n, n))
+    flat = np.zeros(n * n)
+    full = flat.reshape(n, n)
     shared = np.zeros((n, p + n_means))
     spread = np.zeros(q)
     kernels = np.zeros((n_posts, log_edges.shape[1] - 1))
@@ -103,7 +104,8 @@ def dual_points(
     alpha = np.zeros(n)
     seen = np.flatnonzero(observed)
     n_seen = seen.shape[0]
-    packed = np.zeros((n_seen, n_seen))
+    # in the place of ``full``: no entry moves to where one is that is still to be read
+    packed = flat[: n_seen * n_seen].reshape(n_seen, n_seen)
     b = np.zeros(n_seen)
     for i in range(thetas.shape[0]):
         theta = thetas[i]

@@ -192,10 +192,11 @@ def _drawn_later(
         rng = stream(seed, "coefficients", f"batch {number}")
         step = max(1, NORMALS_AT_A_TIME // model.n_normals)
         for first in range(0, n_chains * size, step):
-            own = rng.standard_normal((min(step, n_chains * size - first), model.n_normals))
             mine = np.flatnonzero((rows >= first) & (rows < first + step))
+            own = np.empty((len(mine), model.n_normals))
+            for row in range(first, min(first + step, n_chains * size)):
+                own[rows[mine] == row] = rng.standard_normal(model.n_normals)
             if len(mine):
-                own = own[rows[mine] - first]  # the others are not held any longer
                 drawn = model.evaluate(flat[mine], own)[1]
                 gammas = gammas if gammas.size else np.empty((len(flat), drawn.shape[1]))
                 gammas[mine] = drawn

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ COHORTS, USERS = "cohorts", "users"
 
 GROUPS = ("posterior", "sample_stats", "observed_data", "constant_data")
 TEXT_COLUMNS = ("influencer", "platform", "creator_type", "content", "sponsored")
+# Numbers in an array of some draws: 4 MB.
+MAX_VALUES = 2**19
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -301,11 +304,13 @@ def assemble(
         means = coefficients[..., n_fixed + n_posts :]
         n_groups = len(posts.groups)
         amplitude, impulse = np.empty((2, n_chains, n_draws, n_posts))
-        # of many posts each array is large: those in between are of one chain at a time
-        for chain, values in enumerate(hyper):
-            share = 1.0 if posts.share is None else common_shares(design, values)
-            amplitude[chain] = post_amplitudes(design, own[chain], means[chain], share)
-            np.multiply(amplitude[chain], _gain(design, values), out=impulse[chain])
+        # of many posts each array is large: those in between are of some draws at a time
+        step = max(1, MAX_VALUES // n_posts)
+        for chain, begin in product(range(n_chains), range(0, n_draws, step)):
+            drawn = (chain, slice(begin, begin + step))
+            share = 1.0 if posts.share is None else common_shares(design, hyper[drawn])
+            amplitude[drawn] = post_amplitudes(design, own[drawn], means[drawn], share)
+            np.multiply(amplitude[drawn], _gain(design, hyper[drawn]), out=impulse[drawn])
         if n_groups:
             data["group_mean"] = ((*dims, "group"), means[..., :n_groups])
             coords["group"] = list(posts.groups)
