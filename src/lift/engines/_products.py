@@ -47,8 +47,8 @@ class Filtered(NamedTuple):
         Square of the innovations from a day on of a column that was 1 and is 0 from there on.
     own : ndarray, shape (post, window)
         Innovations of the posts in their windows.
-    ahead : ndarray, shape (window + 1,)
-        Backward recursion of a post, from the end of its window.
+    ahead : ndarray, shape (post, window + 1)
+        Backward recursions of the posts, from the ends of their windows.
     left : ndarray, shape (post,)
         What the filter believes of the post after its window.
     flags, sizes, ones
@@ -82,7 +82,7 @@ def filter_buffers(n, n_columns, n_posts, window):
         np.zeros(n),
         np.zeros(n + 1),
         np.zeros((n_posts, window)),
-        np.zeros(window + 1),
+        np.zeros((n_posts, window + 1)),
         np.zeros(n_posts),
         np.array([85, 78], dtype=np.uint8),
         np.zeros(4, dtype=np.int32),
@@ -109,6 +109,7 @@ def level_products(y, noise, observed, fixed, kernels, day, level_var, start_var
     )  # fmt: skip
     if kernels.shape[0] > 0:
         _smooth(work)
+        _windows(kernels, day, work)
         _posts(kernels, day, work, s)
     return log_variance
 
@@ -172,10 +173,40 @@ def _smooth(work):
 
 
 @compiled
+def _windows(kernels, day, work):
+    """Fill the innovations of the posts in their windows, and the backward recursions there.
+
+    Day by day of the windows, all posts at a time: no post waits for its own day before.
+    """
+    own, ahead, left = work.own, work.ahead, work.left
+    gain, kept, root = work.gain, work.kept, work.root
+    n = gain.shape[0]
+    n_posts, window = kernels.shape
+    left[:] = 0.0
+    inside = n_posts
+    for k in range(window):
+        while inside > 0 and day[inside - 1] + k >= n:
+            inside -= 1
+        for j in range(inside):
+            t = day[j] + k
+            error = kernels[j, k] - left[j]
+            own[j, k] = error * root[t]
+            left[j] += gain[t] * error
+    for j in range(n_posts):
+        end = min(window, n - day[j])
+        ahead[j, end] = -left[j] * work.tail[day[j] + end]
+    for k in range(window - 1, -1, -1):
+        while inside < n_posts and day[inside] + k < n:
+            inside += 1
+        for j in range(inside):
+            t = day[j] + k
+            ahead[j, k] = root[t] * own[j, k] + kept[t] * ahead[j, k + 1]
+
+
+@compiled
 def _posts(kernels, day, work, s):
     """Fill the rows of the posts in the lower triangle of ``s``."""
-    columns, own, ahead, left = work.columns, work.own, work.ahead, work.left
-    gain, kept, root, tail = work.gain, work.kept, work.root, work.tail
+    columns, own, ahead, left, kept = work.columns, work.own, work.ahead, work.left, work.kept
     n, n_columns = columns.shape
     n_posts, window = kernels.shape
     sizes, ones = work.sizes, work.ones
@@ -185,17 +216,6 @@ def _posts(kernels, day, work, s):
     for j in range(n_posts):
         first = day[j]
         length = min(window, n - first)
-        mean = 0.0
-        for k in range(length):
-            error = kernels[j, k] - mean
-            own[j, k] = error * root[first + k]
-            mean += gain[first + k] * error
-        left[j] = mean
-        later = -mean * tail[first + length]
-        ahead[length] = later
-        for k in range(length - 1, -1, -1):
-            later = root[first + k] * own[j, k] + kept[first + k] * later
-            ahead[k] = later
         row = s[n_columns + j]
         sizes[1] = length
         dgemv(
@@ -214,13 +234,13 @@ def _posts(kernels, day, work, s):
                 left[ended] *= kept[t]
             ended += 1
         for c in range(ended):
-            row[n_columns + c] = -left[c] * ahead[0]
+            row[n_columns + c] = -left[c] * ahead[j, 0]
         for c in range(ended, j):
             begun = first - day[c]
             both = min(window, n - day[c]) - begun
             total = dot(own[c, begun:], own[j], both)
-            row[n_columns + c] = total - left[c] * ahead[both]
-        rest = left[j] * left[j] * tail[first + length]
+            row[n_columns + c] = total - left[c] * ahead[j, both]
+        rest = left[j] * left[j] * work.tail[first + length]
         row[n_columns + j] = dot(own[j], own[j], length) + rest
 
 
