@@ -41,8 +41,8 @@ def stream(seed: int, *names: str) -> np.random.Generator:
     if opened is not None:
         opened.add("/".join(names))
     digest = hashlib.sha256("\x1f".join(names).encode()).digest()
-    words = [int.from_bytes(digest[i : i + 4], "little") for i in range(0, 32, 4)]
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=tuple(words))
+    key = int.from_bytes(digest, "little")
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(key,))
     return np.random.Generator(np.random.PCG64DXSM(sequence))
 
 

@@ -50,7 +50,9 @@ PACKAGES = (
 FASTEST = "bsts_causalimpact"
 SLOW_DRAWS = {"tfp_causalimpact": 1000, "causalpy": 1000}
 # Calls that are timed, after one that is not.
-CALLS = {"bsts_causalimpact": ROUNDS, "causalimpact": ROUNDS, "pycausalimpact": ROUNDS}
+CALLS = dict.fromkeys(
+    ("bsts_causalimpact", "causalimpact", "pycausalimpact", "pymc_nutpie"), ROUNDS
+)
 SIZES = {"n_days": 730, "draws": CAMPAIGN_DRAWS}
 CAMPAIGN = {"name": "campaign", "n_posts": 40, "n_controls": 10, **SIZES}
 LARGE = {"name": "large", "n_posts": 200, "n_controls": 50, **SIZES}

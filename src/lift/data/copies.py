@@ -119,15 +119,12 @@ def followers(columns: FloatArray, outcome: FloatArray) -> NDArray[np.bool_]:
     # what has no log or no length is NaN, which is near to nothing
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         targets = np.stack([y, np.log(y)], axis=1)
+        own = _unit(targets)
         for values in (x, np.log(x)):
-            days, steps = (
-                np.abs(_unit(of).T @ _unit(to))
-                for of, to in (
-                    (values, targets),
-                    (np.diff(values, axis=0), np.diff(targets, axis=0)),
-                )
-            )
-            found |= (np.minimum(days, steps) > FOLLOWS).any(axis=1)
+            near = np.abs(_unit(values).T @ own) > FOLLOWS
+            if near.any():  # of most series not even the days are
+                steps = _unit(np.diff(values, axis=0)).T @ _unit(np.diff(targets, axis=0))
+                found |= (near & (np.abs(steps) > FOLLOWS)).any(axis=1)
     return found
 
 
