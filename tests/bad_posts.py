@@ -217,8 +217,13 @@ POSTS_AND_CONTROLS: list[BadInput] = [
     ),
     BadInput(
         "control-huge",
-        both(cell("controls", 3, "rival", "1e300"), cell("downloads", 9, "downloads", "2e15")),
-        ("'rival' must have values between -1e+100", "line 3: 1e+300", "at most 1e+15", "line 9"),
+        both(cell("controls", 3, "rival", "1e300"), cell("downloads", 9, "downloads", "2e16")),
+        (
+            "'rival' must have values between -1e+100",
+            "line 3: 1e+300",
+            "at most 9.0072e+15",
+            "line 9",
+        ),
     ),
     BadInput(
         "control-none",

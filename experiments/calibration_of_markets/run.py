@@ -185,7 +185,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
         "inside_joint_band": int(joint > 1 - config["band_prob"]),
         "mean_coverage_95": float(covered.mean()),
         "share_k_above_0.7": float((k > 0.7).mean()),
-        "largest_k": float(k.max()),
+        "largest_k": round(float(k.max()), 3),
         "share_safety_net": float(net.mean()),
     }
 

@@ -255,6 +255,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
                 strict=True)
         )  # fmt: skip
         least, count = float(p_values.min()), len(quantities)
+        least_error = math.sqrt(least * (1 - least) / config["band_simulations"])
         net = np.array([unit["safety_net"] for unit in units])
         k = np.array([unit["pareto_k"] for unit in units])
         numbers |= {
@@ -271,9 +272,11 @@ def main(config: dict[str, Any]) -> dict[str, float]:
             f"{label}_share_safety_net": float(net.mean()),
             f"{label}_share_with_zeros": float(np.mean([unit["zeros"] > 0 for unit in units])),
             # another processor's rounding may move a rank by one, and with it a quantity over the
-            # edge of its band; the joint p is simulated
+            # edge of its band; the p values are simulated
             f"{label}_outside_own_band_mcse": ONE_MORE,
             f"{label}_joint_p_mcse": math.sqrt(joint * (1 - joint) / config["band_simulations"]),
+            f"{label}_smallest_p_mcse": least_error,
+            f"{label}_bonferroni_p_mcse": count * least_error,
         }
         frame = pd.DataFrame(true, columns=quantities)
         frame.insert(0, "campaign", names)

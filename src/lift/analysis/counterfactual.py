@@ -65,13 +65,11 @@ def lost_downloads(
     """
     if is_linear(posterior):
         return np.asarray(float(posterior.attrs["unit"]) * lift)
-    from lift._exponential import fill_less_one
-
     # one array, written in place: with the draws of a long campaign each is large
-    out = np.empty(lift.shape)
-    np.negative(lift, out=out)
-    fill_less_one(out.reshape(-1))
-    out *= np.negative(downloads)
+    out = np.negative(lift)
+    np.expm1(out, out=out)
+    np.negative(out, out=out)
+    out *= downloads
     return out
 
 

@@ -258,8 +258,8 @@ def check_downloads(
     return Downloads(frame, first, last, markets, has_markets, observed, daily)
 
 
-LARGEST_COUNT = 1e15
-"""Downloads of a day above which whole numbers are no longer exact in sums over a year."""
+LARGEST_COUNT = 2.0**53
+"""Downloads of a day above which not every whole number has its own."""
 
 
 def _counts(

@@ -17,8 +17,8 @@ import numpy as np
 
 from lift._compile import compiled
 from lift.engines._blas import dpotrf, dsyrk
+from lift.engines._exponential import exponential
 from lift.engines._special import gammaincc, gammainccinv
-from lift.model._response import daily_shares, still_to_come
 
 ROWS_PER_BLOCK = 128
 LOG_2PI = math.log(2.0 * math.pi)
@@ -42,14 +42,25 @@ def post_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out)
     The share ``displaced`` is taken back evenly over ``lags[0] < lag <= lags[1]``.
     """
     for j in range(out.shape[0]):
-        still_to_come(log_edges[j, 1:], scale[group[j]], shape, out[j])
-        _gained(out[j], displaced, lags, log_gain[j])
+        row = out[j]
+        # several loops: each is done some numbers at a time
+        for k in range(row.shape[0]):
+            row[k] = shape * log_edges[j, k + 1]
+        for k in range(row.shape[0]):
+            row[k] = exponential(row[k])
+        for k in range(row.shape[0]):
+            row[k] = exponential(-scale[group[j]] * row[k])
+        _gained(row, displaced, lags, log_gain[j])
 
 
 @compiled
 def _gained(row, displaced, lags, log_gain):
     """Turn what is left of a response after each day into what each day has, times a gain."""
-    whole = daily_shares(row)
+    last = row.shape[0] - 1
+    whole = 1.0 - row[last]
+    for k in range(last, 0, -1):
+        row[k] = row[k - 1] - row[k]
+    row[0] = 1.0 - row[0]
     if displaced > 0.0:
         back = displaced * whole / (lags[1] - lags[0])
         for k in range(lags[0] + 1, lags[1] + 1):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lift._exponential import fill_less_one
 from lift.data.campaign import Campaign
 from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
 from lift.engines.gibbs import fit_gibbs
 from lift.engines.markets import fit_markets
-from lift.model.response import kernel_days
 from lift.model.spec import ModelSpec
 
 N_DAYS = 60
@@ -19,8 +17,6 @@ N_DAYS = 60
 
 def warm() -> None:
     """Fit tiny campaigns of every form, so that later processes find compiled kernels."""
-    kernel_days(np.ones(1), np.ones(1), 0.0, 2)
-    fill_less_one(np.zeros(1))
     dates = pd.date_range("2025-01-01", periods=N_DAYS)
     wave = np.round(100 + 10 * np.sin(np.arange(N_DAYS)))
     downloads = pd.DataFrame({"date": dates, "downloads": wave})

@@ -53,17 +53,17 @@ def kernel_days(
     if family == "gamma":
         rate = gammainccinv(shape, np.exp(-first_day_scale))
         survival = gammaincc(shape[..., None], rate[..., None] * edges)
-        shares = survival[..., :-1] - survival[..., 1:]
-        shares /= 1.0 - survival[..., -1:]
-        return np.asarray(shares)
-    # numba takes long to import, and not every caller comes here
-    from lift.model._response import weibull_days
-
-    scales, shapes = np.broadcast_arrays(first_day_scale, shape)
-    shares = np.empty((*scales.shape, window_days))
-    rows = shares.reshape(-1, window_days)
-    weibull_days(np.log(edges[1:]), scales.reshape(-1), shapes.reshape(-1), rows)
-    return shares
+    else:
+        # a power by way of logs: twice as fast
+        survival = np.ones((*shape.shape, window_days + 1))
+        later = survival[..., 1:]
+        np.multiply(shape[..., None], np.log(edges[1:]), out=later)
+        np.exp(later, out=later)
+        later *= -first_day_scale[..., None]
+        np.exp(later, out=later)
+    shares = survival[..., :-1] - survival[..., 1:]
+    shares /= 1.0 - survival[..., -1:]
+    return np.asarray(shares)
 
 
 def displaced(
