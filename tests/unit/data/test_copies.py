@@ -97,9 +97,12 @@ def test_a_copy_with_a_cell_changed_still_follows(name: str) -> None:
     x = BENT[name](y).copy()
     x[40] *= 1.02
     assert disguise(x, y) is None
+    far = BENT[name](y).copy()
+    far[[3, 99, 150]] = [0.0, 1e4 * np.abs(far).max(), far[99]]
+    assert disguise(far, y) is None
     honest = stream(1, "tests", "follows").normal(size=200).cumsum()
     y[7] = np.nan
-    assert followers(np.column_stack([x, honest]), y).tolist() == [True, False]
+    assert followers(np.column_stack([x, far, honest]), y).tolist() == [True, True, False]
 
 
 def test_series_that_share_a_trend_or_half_of_their_steps_do_not_follow() -> None:
