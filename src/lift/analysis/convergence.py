@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.analysis.caveats import MEAN_OF_A_FEW, of_mean
-from lift.analysis.diagnostics import Finding, chain_findings, findings, measures
+from lift.analysis.diagnostics import Finding, chain_findings, findings, mixing
 from lift.analysis.effects import Effects
 from lift.analysis.identifiability import overlap
 from lift.data.tables import some
@@ -49,8 +49,10 @@ def tail_findings(effects: Effects) -> list[Finding]:
 
 
 def _by_unit(effects: Effects, by: str) -> Iterable[tuple[str, FloatArray]]:
+    """Return the name of every unit with its draws, shape (chain, draw)."""
     draws = effects.draws(by)
-    return zip(draws[by].to_numpy(), draws.to_numpy().T, strict=True)
+    each = draws.transpose(by, "chain", "draw").to_numpy()
+    return zip(draws[by].to_numpy(), each, strict=True)
 
 
 def unseen_findings(posterior: Posterior) -> list[Finding]:
@@ -73,29 +75,6 @@ def unseen_findings(posterior: Posterior) -> list[Finding]:
     return [Finding("REVIEW", "Responses observed", text)]
 
 
-def effect_measures(effects: Effects) -> pd.DataFrame:
-    """Return mean, sd and convergence measures of the effect of every post and of the campaign.
-
-    Parameters
-    ----------
-    effects : Effects
-
-    Returns
-    -------
-    DataFrame
-        Columns parameter, mean, sd, ess_bulk, ess_tail, r_hat, mcse_mean, downloads; NaN as in
-        :func:`lift.analysis.diagnostics.measures`.
-    """
-    posts = effects.draws("post")
-    rows = [
-        {"parameter": f"effect[{post}]", **measures(posts.sel(post=post).to_numpy())}
-        for post in posts["post"].to_numpy()
-    ]
-    whole = effects.draws("campaign").to_numpy().reshape(posts.shape[:2])
-    rows.append({"parameter": "effect[campaign]", **measures(whole)})
-    return pd.DataFrame(rows)
-
-
 def effect_findings(effects: Effects) -> list[Finding]:
     """Return whether the effects of a Markov chain can be believed; empty for weighted draws.
 
@@ -114,4 +93,9 @@ def effect_findings(effects: Effects) -> list[Finding]:
         return []
     # a Markov chain meets stricter gates (Vehtari et al. 2021) than draws that are independent
     strict = not {"divergences", "warm_up_sweeps"}.isdisjoint(effects.posterior.sample_stats)
-    return chain_findings(effect_measures(effects), " of the effects", strict=strict)
+    rows = [
+        {"parameter": f"effect[{name}]", **mixing(draws)}
+        for by in ("post", "campaign")
+        for name, draws in _by_unit(effects, by)
+    ]
+    return chain_findings(pd.DataFrame(rows), " of the effects", strict=strict)

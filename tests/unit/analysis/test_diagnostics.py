@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from arviz_stats.base import array_stats
 from small_posteriors import hand_made
 
 from lift.analysis import diagnostics
 from lift.analysis.convergence import every_finding
-from lift.analysis.diagnostics import findings, mcse_mean, mcse_share, measures, summary
+from lift.analysis.diagnostics import findings, mcse_mean, mcse_share, measures, mixing, summary
 from lift.analysis.effects import Effects
 from lift.model.posterior import Posterior
 
@@ -248,6 +249,64 @@ def test_independent_draws_count_fully() -> None:
     found = measures(draws)
     assert found["ess_bulk"] == pytest.approx(4000, rel=0.15)
     assert found["mcse_mean"] == pytest.approx(1 / np.sqrt(4000), rel=0.15)
+
+
+def draws_of(kind: str, n_chains: int, n_draws: int) -> np.ndarray:
+    rng = np.random.default_rng([n_chains, n_draws])
+    draws = rng.normal(size=(n_chains, n_draws))
+    if kind == "ties":
+        return draws.round(1)
+    if kind == "two values":
+        return (draws > np.median(draws)).astype(np.float64)
+    if kind == "a constant chain":
+        draws[1:2] = 0.3
+    if kind == "one other draw":
+        draws[:] = 2.0
+        draws[0, n_draws // 3] = -1.0
+    if kind == "far from zero":
+        return 1e9 + 1e-3 * draws
+    if kind == "in steps of four":
+        return np.repeat(draws, 4, axis=1)[:, :n_draws]
+    if kind == "not a number":
+        draws[-1, n_draws // 2] = np.nan
+    return draws
+
+
+KINDS = (
+    "independent",
+    "ties",
+    "two values",
+    "a constant chain",
+    "one other draw",
+    "far from zero",
+    "in steps of four",
+    "not a number",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [(4, 1000), (4, 1001), (3, 7), (2, 5), (2, 4), (4, 3), (1, 400)])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of ArviZ's, of chains that never move
+def test_ess_and_r_hat_are_those_of_arviz(kind: str, size: tuple[int, int]) -> None:
+    draws = draws_of(kind, *size)
+    wanted = {
+        "ess_bulk": array_stats.ess(draws, method="bulk"),
+        "ess_tail": array_stats.ess(draws, method="tail", prob=(0.05, 0.95)),
+        "r_hat": array_stats.rhat(draws, method="rank"),
+    }
+    strided = np.stack([draws, np.zeros_like(draws)], axis=2)[..., 0]
+    for given in (draws, strided):
+        found = mixing(given)
+        np.testing.assert_equal({name: found[name] for name in wanted}, wanted)
+        np.testing.assert_equal(found["sd"], draws.std(ddof=1))
+
+
+@pytest.mark.parametrize("n_draws", [1, 2, 3, 40])
+def test_nothing_is_warned_of_where_chains_never_move_or_are_short(n_draws: int) -> None:
+    found = mixing(np.repeat([[0.0], [1.0]], n_draws, axis=1))
+    assert found["sd"] > 0.0
+    assert np.isnan(found["r_hat"]) == (n_draws < 4)
+    assert not found["r_hat"] < diagnostics.BAD_R_HAT
 
 
 def test_the_error_of_autocorrelated_draws_is_that_of_their_mean() -> None:
