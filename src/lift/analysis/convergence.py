@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lift.analysis.caveats import MEAN_OF_A_FEW, of_mean
 from lift.analysis.diagnostics import Finding, chain_findings, findings, mixing
 from lift.analysis.effects import Effects
-from lift.analysis.identifiability import overlap
+from lift.analysis.overlap import observed_kernels
 from lift.data.tables import some
 from lift.model.posterior import Posterior
 
@@ -59,7 +59,7 @@ def unseen_findings(posterior: Posterior) -> list[Finding]:
     """Return which posts' responses the data hardly reach, where posts are not pooled."""
     if posterior.attrs.get("pooling") != "none":
         return []
-    seen = np.diag(overlap(posterior))
+    seen = observed_kernels(posterior).sum(axis=1)
     hardly = [
         f"{post} ({100 * share:.1g} %)"
         for post, share in zip(posterior.posts["post"], seen, strict=True)

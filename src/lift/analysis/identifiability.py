@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from lift.analysis.counterfactual import interval_tail
 from lift.analysis.effects import Effects
 from lift.analysis.moments import AmplitudeMoments, amplitude_moments, flat_draws
+from lift.analysis.overlap import overlap
 from lift.model.posterior import Posterior
-from lift.model.response import kernel_days
 from lift.model.spec import ModelSpec
 
 FloatArray = NDArray[np.float64]
@@ -154,15 +154,17 @@ def identifiability(
     share = np.clip(prior_part / np.diag(moments.posterior), 0.0, 1.0)
     ids = [str(post) for post in posterior.posts["post"]]
     effects = effects or Effects(posterior)
+    coords = {"post": ids, "other_post": ids}
+    pairs = xr.DataArray(contrast, dims=("post", "other_post"), coords=coords)
     totals = _groups_table(effects, ids, groups, (contrast, correlation), prob, tail)
     return Identifiability(
         posts=_posts_table(ids, np.diag(resolution), share, groups, totals),
         groups=totals,
         n_resolvable=float(eigenvalues.sum()),
         eigenvalues=eigenvalues,
-        correlation=_pairs(correlation, ids),
-        resolution=_pairs(resolution, ids),
-        contrast_resolution=_pairs(contrast, ids),
+        correlation=pairs.copy(data=correlation),
+        resolution=pairs.copy(data=resolution),
+        contrast_resolution=pairs.copy(data=contrast),
     )
 
 
@@ -251,36 +253,6 @@ def _split_variance(covariance: FloatArray) -> FloatArray:
     return np.asarray(difference - shared**2 / np.where(total > 0.0, total, np.inf))
 
 
-def overlap(posterior: Posterior) -> FloatArray:
-    """Return the part of their responses that two posts have in common in time.
-
-    The sum over the observed days of the smaller of the two kernels, at the posterior means of the
-    kernel's parameters.
-
-    Parameters
-    ----------
-    posterior : Posterior
-
-    Returns
-    -------
-    ndarray, shape (J, J), in [0, 1]
-        1 for two posts at the same time with the same kernel whose days were all observed.
-    """
-    draws, posts = posterior.draws, posterior.posts
-    seen = np.isfinite(posterior.downloads.to_numpy())
-    window = int(posterior.attrs["window_days"])
-    scale = -np.log1p(-draws["first_day_share"].mean(("chain", "draw")).to_numpy())
-    shape = np.array(float(draws["kernel_shape"].mean()) if "kernel_shape" in draws else 1.0)
-    family = str(posterior.attrs.get("kernel", "weibull"))
-    kernels = np.zeros((len(posts), len(seen) + window))
-    columns = (posts["post_day"], posts["post_fraction"], posts["kernel_group_index"])
-    for j, (day, fraction, group) in enumerate(zip(*columns, strict=True)):
-        kernel = kernel_days(scale[group], shape, float(fraction), window, family)
-        kernels[j, int(day) : int(day) + window] = kernel
-    kernels = kernels[:, : len(seen)] * seen
-    return np.stack([np.minimum(kernels, kernel).sum(axis=1) for kernel in kernels])
-
-
 def collision_groups(linked: NDArray[np.bool_]) -> list[list[int]]:
     """Return the connected sets of two posts or more (single linkage), in order of their first.
 
@@ -359,10 +331,10 @@ def _groups_table(
         for number, members in enumerate(groups, start=1)
     ]
     singles = effects.draws("post").to_numpy() if groups else np.zeros((1, 1, 0))
-    widths = np.subtract(*np.quantile(singles, [1 - tail, tail], axis=(0, 1)))
     rows = []
     for group, members, total in zip(units, groups, effects.losses.sums(units).T, strict=True):
         lower, upper = np.quantile(total, [tail, 1 - tail])
+        widths = np.subtract(*np.quantile(singles[..., members], [1 - tail, tail], axis=(0, 1)))
         pairs = np.triu_indices(len(members), 1)
         inside, traded = (of[np.ix_(members, members)][pairs] for of in compared)
         rows.append(
@@ -376,7 +348,7 @@ def _groups_table(
                 "lower": float(lower),
                 "upper": float(upper),
                 "prob": prob,
-                "narrower": widths[members].min() / float(upper - lower or np.nan),
+                "narrower": widths.min() / float(upper - lower or np.nan),
             }
         )
     return pd.DataFrame(rows, columns=list(GROUP_COLUMNS))
@@ -392,8 +364,3 @@ def _correlation(draws: FloatArray) -> FloatArray:
 
 def _whole(value: float) -> str:
     return f"{value:,.0f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _pairs(values: FloatArray, ids: Sequence[str]) -> xr.DataArray:
-    coords = {"post": list(ids), "other_post": list(ids)}
-    return xr.DataArray(values, dims=("post", "other_post"), coords=coords)

@@ -87,7 +87,8 @@ def group_membership(posterior: Posterior) -> FloatArray:
         if label == OVERALL:
             columns.append(np.ones(len(posts)))
         elif attribute in posts:
-            columns.append(np.asarray(posts[attribute].astype(str) == level, dtype=np.float64))
+            same = posts[attribute].to_numpy(dtype=str) == level
+            columns.append(same.astype(np.float64))
         else:
             raise RunError(f"the run must store the {attribute} of its posts; fit it again")
     return np.column_stack(columns)
@@ -133,10 +134,9 @@ def amplitude_moments(posterior: Posterior, spec: ModelSpec) -> AmplitudeMoments
         pooled = np.isin(people, draws["influencer"].to_numpy().astype(str))
         same = (people[:, None] == people) & pooled[:, None]
         prior += np.mean(flat_draws(draws["influencer_sd"]) ** 2) * same * together
-    terms = _terms(draws, len(amplitude))
-    fitted = terms @ np.linalg.lstsq(terms, amplitude, rcond=None)[0]
-    rest = amplitude - fitted
-    covariance = rest.T @ rest / (len(rest) - np.linalg.matrix_rank(terms))
+    terms = _orthonormal(_terms(draws, len(amplitude)))
+    rest = amplitude - terms @ (terms.T @ amplitude)
+    covariance = rest.T @ rest / (len(rest) - terms.shape[1])
     least = LEAST_VARIANCE * float(np.trace(prior))
     if np.linalg.eigvalsh(prior)[0] < least:
         prior += least * np.eye(len(prior))
@@ -169,9 +169,16 @@ def _terms(draws: xr.Dataset, n_draws: int) -> FloatArray:
         if name in draws:
             for values in flat_draws(draws[name]).reshape(n_draws, -1).T:
                 if np.ptp(values) > 0.0:
-                    ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
+                    ranks = np.empty(n_draws)
+                    ranks[np.argsort(values, kind="stable")] = np.arange(n_draws)
                     columns.append(np.asarray((2 * ranks + 1) / n_draws - 1))
     powers = min(3, n_draws // (DRAWS_PER_TERM * max(len(columns), 1)))
     parts = [np.ones(n_draws)]
     parts += [column**power for power in range(1, powers + 1) for column in columns]
     return np.column_stack(parts)
+
+
+def _orthonormal(columns: FloatArray) -> FloatArray:
+    """Return orthonormal columns that span the same space, as many as its rank."""
+    basis, size, _ = np.linalg.svd(columns, full_matrices=False)
+    return np.asarray(basis[:, size > size[0] * max(columns.shape) * np.finfo(float).eps])
