@@ -239,9 +239,7 @@ def _scalars(array: xr.DataArray) -> list[tuple[str, FloatArray]]:
     (dim,) = extra
     each = array.transpose(dim, "chain", "draw").to_numpy()
     labels = array[dim].to_numpy()
-    return [
-        (f"{array.name}[{label}]", values) for label, values in zip(labels, each, strict=True)
-    ]
+    return [(f"{array.name}[{label}]", values) for label, values in zip(labels, each, strict=True)]
 
 
 def findings(posterior: Posterior) -> list[Finding]:

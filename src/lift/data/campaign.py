@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -121,12 +122,12 @@ class Campaign:
             f"{counted(len(self.control_names), 'control')})"
         )
 
-    @property
+    @cached_property
     def markets(self) -> tuple[str, ...]:
         """The markets in alphabetical order; ``("all",)`` where the tables tell none apart."""
         return tuple(dict.fromkeys(self.downloads["market"].tolist()))
 
-    @property
+    @cached_property
     def dates(self) -> pd.DatetimeIndex:
         """The days of the data, the same in every market."""
         own = self.downloads["market"] == self.markets[0]

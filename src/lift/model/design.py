@@ -308,13 +308,13 @@ def _groups(
 ) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
     labels, columns, sds = ["all"], [np.ones(len(posts))], [spec.mean_sd]
     for attribute in spec.group_by:
-        values = posts[attribute]
-        levels = sorted({str(value) for value in values.dropna()})
+        values = [None if pd.isna(value) else str(value) for value in posts[attribute]]
+        levels = sorted({value for value in values if value is not None})
         if len(levels) < 2:
             continue
         for level in levels:
             labels.append(f"{attribute}={level}")
-            columns.append(np.array([float(not pd.isna(v) and str(v) == level) for v in values]))
+            columns.append(np.array([float(value == level) for value in values]))
             sds.append(spec.group_sd)
     return tuple(labels), np.column_stack(columns), np.array(sds)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from numpy.typing import NDArray
 from small_campaigns import post_table
 from small_posteriors import hand_made
@@ -17,7 +18,6 @@ from lift.analysis.identifiability import (
     contrast_resolution,
     identifiability,
     noted_effects,
-    overlap,
 )
 from lift.analysis.moments import AmplitudeMoments, amplitude_moments, group_membership
 from lift.data.simulate import SimulationConfig, simulate
@@ -117,6 +117,16 @@ def test_the_prior_is_averaged_over_the_draws_of_its_sd() -> None:
     sd = np.abs(stream(5, "tests", "sd").normal(size=N_DRAWS)) + 0.1
     made, prior, _ = gaussian(np.eye(4), own_sd=sd)
     np.testing.assert_allclose(amplitude_moments(made, SPEC).prior, prior, rtol=1e-12)
+
+
+def test_a_hyperparameter_that_says_the_same_as_another_changes_nothing() -> None:
+    made, _, _ = gaussian(np.diag([3.0, 1.0, 10.0, 0.2]), tilt=1.5)
+    draws = made.draws
+    twice = draws.assign(level_sd=2.0 * draws["noise_sd"])
+    groups = {name: group for name, group in made.tree.children.items()}
+    tree = xr.DataTree(made.tree.to_dataset(), children=groups | {"posterior": xr.DataTree(twice)})
+    once, again = (amplitude_moments(each, SPEC) for each in (made, Posterior(tree)))
+    np.testing.assert_allclose(again.posterior, once.posterior, rtol=1e-12, atol=1e-14)
 
 
 def test_posts_that_a_prior_makes_one_can_be_compared() -> None:
@@ -237,34 +247,6 @@ def test_posts_far_apart_do_not_collide_whatever_is_unresolved() -> None:
     assert (found.posts["group"] == "").all()
     assert found.groups.empty
     assert "narrower" in found.groups
-
-
-def test_overlap_by_hand() -> None:
-    downloads = np.full(40, 10.0)
-    made = hand_made(
-        np.ones((4, 3)),
-        [5, 5, 7],
-        downloads,
-        shares=0.5,
-        shape=1.0,
-        fractions=[0.0, 0.0, 0.0],
-        window_days=20,
-    )
-    # kernel of half-lives: 1/2, 1/4, ...; two days later the smaller one is the older one's tail
-    found = overlap(made)
-    assert found[0, 1] == pytest.approx(1.0)
-    assert found[0, 2] == pytest.approx(0.25, abs=1e-5)
-    downloads[5] = np.nan
-    unseen = hand_made(
-        np.ones((4, 3)),
-        [5, 5, 7],
-        downloads,
-        shares=0.5,
-        shape=1.0,
-        fractions=[0.0, 0.0, 0.0],
-        window_days=20,
-    )
-    assert overlap(unseen)[0, 1] == pytest.approx(0.5, abs=1e-5)
 
 
 def test_single_linkage() -> None:

@@ -12,8 +12,8 @@ from small_posteriors import hand_made
 from lift.analysis.attribution import attribution
 from lift.analysis.counterfactual import log_lift
 from lift.analysis.effects import Effects
-from lift.analysis.overlap import overlap
 from lift.analysis.next_post import POST_FRACTION, predict_next
+from lift.analysis.overlap import overlap
 from lift.analysis.responses import read_responses
 from lift.model.design import Design, build_design
 from lift.model.free_kernel import age_shares, mean_shares
