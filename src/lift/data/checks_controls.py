@@ -14,7 +14,7 @@ from lift.data.checks_downloads import (
     in_market,
     market_column,
 )
-from lift.data.copies import disguise, followers, is_copy, suspects
+from lift.data.copies import copies, disguise, followers, suspects
 from lift.data.tables import RawTable, absent, counted, meant, nearest, some
 from lift.errors import Problem
 
@@ -272,13 +272,13 @@ def _check_movement(
                     "exactly: if posts can move it, it hides what they bring; leave it out unless "
                     "it is counted apart from the downloads"
                 )
-    for a, j in enumerate(moving):
-        copies = [series[k] for k in moving[a + 1 :] if is_copy(block[:, j], block[:, k])]
-        if copies:
+    for j, same in zip(moving, copies(block[:, moving]), strict=True):
+        if same.any():
+            others = [series[moving[k]] for k in np.flatnonzero(same)]
             problems.append(
                 table.problem(
                     f"controls must differ from each other, found '{series[j]}' and "
-                    f"{some(map(repr, copies))} equal up to scale and shift{place}; keep one"
+                    f"{some(map(repr, others))} equal up to scale and shift{place}; keep one"
                 )
             )
 

@@ -64,6 +64,31 @@ def is_copy(one: FloatArray, other: FloatArray) -> bool:
     return scale > 0 and abs(float(a @ b)) / scale > 1 - COPY_TOLERANCE
 
 
+def copies(columns: FloatArray) -> NDArray[np.bool_]:
+    """Return which of many series are copies of which, as :func:`is_copy` says of two.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, k)
+        Not finite where not observed.
+
+    Returns
+    -------
+    ndarray of bool, shape (k, k)
+        True in row i and column j > i for two that are.
+    """
+    out = np.zeros((columns.shape[1], columns.shape[1]), dtype=np.bool_)
+    if len(out) < 2:
+        return out
+    # two that have no correlation here, such as those with gaps, are looked at too
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        unit = _unit(columns)
+        apart = np.abs(unit.T @ unit) <= 1.0 - SUSPECT
+    for i, j in np.argwhere(np.triu(~apart, 1)):
+        out[i, j] = is_copy(columns[:, i], columns[:, j])
+    return out
+
+
 def suspects(columns: FloatArray, outcome: FloatArray) -> NDArray[np.bool_]:
     """Return which of many series may be the outcome in disguise: all that are, and few others.
 

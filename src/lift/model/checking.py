@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from lift.data.arguments import check_kinds
 from lift.data.campaign import Campaign
 from lift.data.cohorts import users_campaign
-from lift.data.copies import is_copy
+from lift.data.copies import copies
 from lift.data.tables import counted, some
 from lift.errors import InputError, Problem
 from lift.model.baseline import control_block
@@ -133,12 +134,12 @@ def control_faults(campaign: Campaign, spec: ModelSpec) -> list[Problem]:
             return faults
     block = control_block(campaign, spec.baseline, log_scale=spec.scale == "log")
     faults = []
-    for j, name in enumerate(block.labels):
-        later = zip(block.labels[j + 1 :], block.columns.T[j + 1 :], strict=True)
-        if same := [other for other, column in later if is_copy(block.columns[:, j], column)]:
+    for name, same in zip(block.labels, copies(block.columns), strict=True):
+        if same.any():
+            others = [block.labels[k] for k in np.flatnonzero(same)]
             what = (
                 f"controls must differ on the scale on which they enter the model, found '{name}' "
-                f"and {some(map(repr, same))} equal up to scale and shift (the log of a power is "
+                f"and {some(map(repr, others))} equal up to scale and shift (the log of a power is "
                 'its multiple: see control_transform); keep one, or set control_transform = "none"'
             )
             faults.append(Problem("controls", what))

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from small_campaigns import daily_downloads
 
-from lift.data.copies import disguise, followers, suspects
+from lift.data.copies import copies, disguise, followers, is_copy, suspects
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
@@ -113,3 +113,27 @@ def test_series_that_share_a_trend_or_half_of_their_steps_do_not_follow() -> Non
     assert np.corrcoef(columns[:, 0], y)[0, 1] > 0.99
     assert not followers(columns, y).any()
     assert not followers(y[:10, None], y[:10]).any()  # too few days
+
+
+def test_copies_among_many_are_those_of_every_two() -> None:
+    rng = stream(4, "tests", "copies")
+    x = rng.normal(size=(60, 12))
+    x[:, 3] = 5.0 - 2.0 * x[:, 0]
+    x[:, 4] = x[:, 0] + 1e-3 * x[:, 1]
+    x[:, 5] = 1e9 + x[:, 2]
+    x[:, 6] = x[:, 1]
+    x[::7, 6] = np.nan
+    x[:58, 7] = np.nan
+    x[:, 8] = 3.0
+    x[:, 9] = 1e200 * x[:, 2]
+    x[:, 10] = 1e-200 * x[:, 2]
+    x[:, 11] = 7.0 * x[:, 3]
+    wanted = np.zeros((12, 12), dtype=bool)
+    for i, j in zip(*np.triu_indices(12, 1), strict=True):
+        with np.errstate(over="ignore", invalid="ignore"):
+            wanted[i, j] = is_copy(x[:, i], x[:, j])
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = copies(x)
+    np.testing.assert_array_equal(found, wanted)
+    assert [tuple(pair) for pair in np.argwhere(found)][:3] == [(0, 3), (0, 11), (1, 6)]
+    assert not copies(x[:, :1]).any()
