@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lift.analysis.acting import Lift, read_acting
 from lift.data.tables import meant
 from lift.errors import InputError, Problem
+from lift.exponential import exponential_less_one
 from lift.model.posterior import Posterior
 
 FloatArray = NDArray[np.float64]
@@ -66,10 +67,10 @@ def lost_downloads(
     if is_linear(posterior):
         return np.asarray(float(posterior.attrs["unit"]) * lift)
     # one array, written in place: with the draws of a long campaign each is large
-    out = np.negative(lift)
-    np.expm1(out, out=out)
-    np.negative(out, out=out)
-    out *= downloads
+    out = np.empty(lift.shape)
+    np.negative(lift, out=out)
+    exponential_less_one(out)
+    out *= np.negative(downloads)
     return out
 
 

@@ -14,6 +14,7 @@ from lift.analysis.acting import ALL, Acting, Lift, parts_of
 from lift.analysis.counterfactual import lost_downloads
 from lift.analysis.coupling import Coupling, superposed
 from lift.analysis.units import Unit
+from lift.exponential import expect
 from lift.model.posterior import Posterior
 from lift.rng import stream
 
@@ -66,6 +67,7 @@ class Losses:
         -------
         ndarray, shape (chain * draw, unit), downloads
         """
+        self._expect(units)
         totals = np.empty((n_draws := len(self.acting.impulse), len(units)))
         whole = self.coupling == "superposition"  # its draws come from one stream for each unit
         tasks = [
@@ -102,6 +104,7 @@ class Losses:
         """
         if not self.acting.separable or self.coupling == "superposition":
             return self.sums(singles), self.sums([together])
+        self._expect(singles)
         n_draws = len(self.acting.impulse)
         each, whole = np.empty((n_draws, len(singles))), np.empty((n_draws, 1))
         first, last = self.acting.span(together.members)
@@ -117,6 +120,11 @@ class Losses:
 
         _each(run, parts_of(n_draws, int(together.window.sum())))
         return each, whole
+
+    def _expect(self, units: Sequence[Unit]) -> None:
+        """Get ready for the exponentials of some units: two of the kernel, one of the loss."""
+        n_draws, n_posts = len(self.acting.impulse), sum(len(unit.members) for unit in units)
+        expect(3 * n_draws * n_posts * self.acting.window_days)
 
     def _without(self, unit: Unit, part: slice, lift: Lift) -> tuple[NDArray[np.int64], FloatArray]:
         """Return the days of a unit and what is lost on them, given its lift."""

@@ -17,8 +17,8 @@ import numpy as np
 
 from lift._compile import compiled
 from lift.engines._blas import dpotrf, dsyrk
-from lift.engines._exponential import exponential
 from lift.engines._special import gammaincc, gammainccinv
+from lift.exponential._compiled import exponential
 
 ROWS_PER_BLOCK = 128
 LOG_2PI = math.log(2.0 * math.pi)

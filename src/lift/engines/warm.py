@@ -10,6 +10,7 @@ from lift.engines.base import SampleSettings
 from lift.engines.exact import fit_exact
 from lift.engines.gibbs import fit_gibbs
 from lift.engines.markets import fit_markets
+from lift.exponential import exponential, exponential_less_one
 from lift.model.spec import ModelSpec
 
 N_DAYS = 60
@@ -17,6 +18,8 @@ N_DAYS = 60
 
 def warm() -> None:
     """Fit tiny campaigns of every form, so that later processes find compiled kernels."""
+    for fill in (exponential, exponential_less_one):
+        fill(np.zeros(1))
     dates = pd.date_range("2025-01-01", periods=N_DAYS)
     wave = np.round(100 + 10 * np.sin(np.arange(N_DAYS)))
     downloads = pd.DataFrame({"date": dates, "downloads": wave})

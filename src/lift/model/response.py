@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincc, gammainccinv
 
+from lift.exponential import exponential
+
 FloatArray = NDArray[np.float64]
 
 
@@ -52,18 +54,18 @@ def kernel_days(
     edges[0] = 0.0
     if family == "gamma":
         rate = gammainccinv(shape, np.exp(-first_day_scale))
-        survival = gammaincc(shape[..., None], rate[..., None] * edges)
+        left = gammaincc(shape[..., None], rate[..., None] * edges[1:])
     else:
         # a power by way of logs: twice as fast
-        survival = np.ones((*shape.shape, window_days + 1))
-        later = survival[..., 1:]
-        np.multiply(shape[..., None], np.log(edges[1:]), out=later)
-        np.exp(later, out=later)
-        later *= -first_day_scale[..., None]
-        np.exp(later, out=later)
-    shares = survival[..., :-1] - survival[..., 1:]
-    shares /= 1.0 - survival[..., -1:]
-    return np.asarray(shares)
+        left = shape[..., None] * np.log(edges[1:])
+        exponential(left)
+        left *= -first_day_scale[..., None]
+        exponential(left)
+    shares = np.empty(left.shape)
+    np.subtract(1.0, left[..., 0], out=shares[..., 0])
+    np.subtract(left[..., :-1], left[..., 1:], out=shares[..., 1:])
+    shares /= 1.0 - left[..., -1:]
+    return shares
 
 
 def displaced(

@@ -1,4 +1,4 @@
-"""The exponential function as plain arithmetic, which compiled loops run several at a time.
+"""Compiled exponentials, as plain arithmetic that loops run several at a time.
 
 A call of the C library's ``exp`` keeps a loop from being vectorised.
 """
@@ -14,13 +14,7 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from lift._compile import compiled
-
-LOG2_E = 1.4426950408889634
-LN2_HIGH = 0.693147180369123816490
-LN2_LOW = 1.90821492927058770002e-10
-"""The logarithm of 2 in two parts: a whole number times the first is exact."""
-LOWEST, HIGHEST = -708.0, 709.0
-"""Where results stay normal numbers."""
+from lift.exponential.plain import HIGHEST, LN2_HIGH, LN2_LOW, LOG2_E, LOWEST
 
 
 @intrinsic
@@ -43,6 +37,23 @@ def exponential(x):
     ``2^k exp(r)`` with ``|r| <= log(2) / 2``, and the Taylor series of ``exp(r)`` up to ``r^13``,
     whose rest is below 5e-18. NaN stays NaN.
     """
+    power, rest = _reduced(x)
+    value = power + power * rest
+    value = 0.0 if x < LOWEST else value
+    return np.inf if x > HIGHEST else value
+
+
+@compiled
+def exponential_less_one(x):
+    """Return ``exp(x) - 1`` as :func:`exponential` is computed, with all digits of small ones."""
+    power, rest = _reduced(x)
+    value = (power - 1.0) + power * rest
+    return np.inf if x > HIGHEST else value
+
+
+@compiled
+def _reduced(x):
+    """Return ``2^k`` and ``exp(r) - 1``, ``x = k log(2) + r``; of the nearest x within limits."""
     # comparisons that are false for NaN, which stays what it is
     inside = LOWEST if x < LOWEST else x
     inside = HIGHEST if inside > HIGHEST else inside
@@ -53,8 +64,19 @@ def exponential(x):
     high = (1 / 40320 + r * (1 / 362880)) + r2 * (1 / 3628800 + r * (1 / 39916800))
     high += r4 * (1 / 479001600 + r * (1 / 6227020800))
     middle = (1 / 24 + r * (1 / 120)) + r2 * (1 / 720 + r * (1 / 5040))
-    less_one = r + (r2 * (1 / 2 + r * (1 / 6)) + r4 * (middle + r4 * high))
-    power = _power_of_two(np.int64(np.int32(whole)))
-    value = power + power * less_one
-    value = 0.0 if x < LOWEST else value
-    return np.inf if x > HIGHEST else value
+    rest = r + (r2 * (1 / 2 + r * (1 / 6)) + r4 * (middle + r4 * high))
+    return _power_of_two(np.int64(np.int32(whole))), rest
+
+
+@compiled
+def fill(values):
+    """Replace numbers (n,) by their exponentials."""
+    for i in range(values.shape[0]):
+        values[i] = exponential(values[i])
+
+
+@compiled
+def fill_less_one(values):
+    """Replace numbers (n,) by their exponentials less one."""
+    for i in range(values.shape[0]):
+        values[i] = exponential_less_one(values[i])
