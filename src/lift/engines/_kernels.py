@@ -18,7 +18,7 @@ import numpy as np
 from lift._compile import compiled
 from lift.engines._blas import dpotrf, dsyrk
 from lift.engines._special import gammaincc, gammainccinv
-from lift.exponential._compiled import exponential
+from lift.exponential._compiled import fill
 
 ROWS_PER_BLOCK = 128
 LOG_2PI = math.log(2.0 * math.pi)
@@ -41,33 +41,39 @@ def post_kernels(log_edges, scale, shape, displaced, lags, log_gain, group, out)
 
     The share ``displaced`` is taken back evenly over ``lags[0] < lag <= lags[1]``.
     """
-    for j in range(out.shape[0]):
+    n_posts, window = out.shape
+    # all posts at once: what is left over of a loop that runs several numbers at a time is slow
+    flat = out.reshape(-1)
+    for j in range(n_posts):
         row = out[j]
-        # several loops: each is done some numbers at a time
-        for k in range(row.shape[0]):
-            row[k] = shape * log_edges[j, k + 1]
-        for k in range(row.shape[0]):
-            row[k] = exponential(row[k])
-        for k in range(row.shape[0]):
-            row[k] = exponential(-scale[group[j]] * row[k])
-        _gained(row, displaced, lags, log_gain[j])
+        edges = log_edges[j, 1:]
+        for k in range(window):
+            row[k] = shape * edges[k]
+    fill(flat)
+    for j in range(n_posts):
+        row = out[j]
+        rate = -scale[group[j]]
+        for k in range(window):
+            row[k] *= rate
+    fill(flat)
+    for j in range(n_posts):
+        _gained(out[j], displaced, lags, log_gain[j])
 
 
 @compiled
 def _gained(row, displaced, lags, log_gain):
     """Turn what is left of a response after each day into what each day has, times a gain."""
-    last = row.shape[0] - 1
-    whole = 1.0 - row[last]
-    for k in range(last, 0, -1):
-        row[k] = row[k - 1] - row[k]
-    row[0] = 1.0 - row[0]
+    whole = 1.0 - row[-1]
+    gain = math.exp(log_gain) / whole
+    before = 1.0
+    for k in range(row.shape[0]):
+        left = row[k]
+        row[k] = (before - left) * gain
+        before = left
     if displaced > 0.0:
-        back = displaced * whole / (lags[1] - lags[0])
+        back = gain * (displaced * whole / (lags[1] - lags[0]))
         for k in range(lags[0] + 1, lags[1] + 1):
             row[k] -= back
-    gain = math.exp(log_gain) / whole
-    for k in range(row.shape[0]):
-        row[k] *= gain
 
 
 @compiled
