@@ -36,10 +36,22 @@ def compiled(function: Callable[..., Any]) -> Any:
 
     Where the package cannot be written to, numba chooses the folder.
     """
+    return _compiled(function, fastmath=False)
+
+
+def compiled_sums(function: Callable[..., Any]) -> Any:
+    """Return a compiled function whose sums run several at a time, in another order.
+
+    Their last digits depend on the processor, as those of BLAS do.
+    """
+    return _compiled(function, fastmath={"reassoc"})
+
+
+def _compiled(function: Callable[..., Any], fastmath: bool | set[str]) -> Any:
     before = numba.config.CACHE_DIR
     if os.access(PACKAGE, os.W_OK):
         numba.config.CACHE_DIR = str(FOLDER)
     try:
-        return njit(cache=True, nogil=True, error_model="numpy")(function)
+        return njit(cache=True, nogil=True, error_model="numpy", fastmath=fastmath)(function)
     finally:
         numba.config.CACHE_DIR = before

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lift._compile import compiled
+from lift._compile import compiled, compiled_sums
 from lift.engines._blas import dgemv, dsyrk
 
 FloatArray = NDArray[np.float64]
@@ -174,33 +174,64 @@ def _smooth(work):
 
 @compiled
 def _windows(kernels, day, work):
-    """Fill the innovations of the posts in their windows, and the backward recursions there.
-
-    Day by day of the windows, all posts at a time: no post waits for its own day before.
-    """
-    own, ahead, left = work.own, work.ahead, work.left
-    gain, kept, root = work.gain, work.kept, work.root
-    n = gain.shape[0]
+    """Fill the innovations of the posts in their windows, and the backward recursions there."""
     n_posts, window = kernels.shape
-    left[:] = 0.0
-    inside = n_posts
+    n = work.gain.shape[0]
+    j = 0
+    while j + 1 < n_posts and day[j + 1] + window <= n:
+        _two_windows(kernels, day, work, j)
+        j += 2
+    while j < n_posts:
+        _window(kernels, day, work, j, min(window, n - day[j]))
+        j += 1
+
+
+@compiled
+def _window(kernels, day, work, j, length):
+    """Fill what a post has in its window, or in what the data hold of it."""
+    gain, kept, root = work.gain[day[j] :], work.kept[day[j] :], work.root[day[j] :]
+    kernel, own, ahead = kernels[j], work.own[j], work.ahead[j]
+    left = 0.0
+    for k in range(length):
+        error = kernel[k] - left
+        own[k] = error * root[k]
+        left += gain[k] * error
+    work.left[j] = left
+    later = -left * work.tail[day[j] + length]
+    ahead[length] = later
+    for k in range(length - 1, -1, -1):
+        later = root[k] * own[k] + kept[k] * later
+        ahead[k] = later
+
+
+@compiled
+def _two_windows(kernels, day, work, j):
+    """Fill what a post and the next have in their windows: neither waits for its own day before."""
+    window = kernels.shape[1]
+    gain, kept, root = work.gain[day[j] :], work.kept[day[j] :], work.root[day[j] :]
+    kernel, own, ahead = kernels[j], work.own[j], work.ahead[j]
+    first = day[j + 1]
+    next_gain, next_kept, next_root = work.gain[first:], work.kept[first:], work.root[first:]
+    next_kernel, next_own, next_ahead = kernels[j + 1], work.own[j + 1], work.ahead[j + 1]
+    left = next_left = 0.0
     for k in range(window):
-        while inside > 0 and day[inside - 1] + k >= n:
-            inside -= 1
-        for j in range(inside):
-            t = day[j] + k
-            error = kernels[j, k] - left[j]
-            own[j, k] = error * root[t]
-            left[j] += gain[t] * error
-    for j in range(n_posts):
-        end = min(window, n - day[j])
-        ahead[j, end] = -left[j] * work.tail[day[j] + end]
+        error = kernel[k] - left
+        next_error = next_kernel[k] - next_left
+        own[k] = error * root[k]
+        next_own[k] = next_error * next_root[k]
+        left += gain[k] * error
+        next_left += next_gain[k] * next_error
+    work.left[j] = left
+    work.left[j + 1] = next_left
+    later = -left * work.tail[day[j] + window]
+    next_later = -next_left * work.tail[first + window]
+    ahead[window] = later
+    next_ahead[window] = next_later
     for k in range(window - 1, -1, -1):
-        while inside < n_posts and day[inside] + k < n:
-            inside += 1
-        for j in range(inside):
-            t = day[j] + k
-            ahead[j, k] = root[t] * own[j, k] + kept[t] * ahead[j, k + 1]
+        later = root[k] * own[k] + kept[k] * later
+        next_later = next_root[k] * next_own[k] + next_kept[k] * next_later
+        ahead[k] = later
+        next_ahead[k] = next_later
 
 
 @compiled
@@ -244,16 +275,10 @@ def _posts(kernels, day, work, s):
         row[n_columns + j] = dot(own[j], own[j], length) + rest
 
 
-@compiled
+@compiled_sums
 def dot(a, b, size):
-    """Return the sum of the first products of two vectors, in four sums at a time."""
-    one = two = three = four = 0.0
-    whole = size - size % 4
-    for k in range(0, whole, 4):
-        one += a[k] * b[k]
-        two += a[k + 1] * b[k + 1]
-        three += a[k + 2] * b[k + 2]
-        four += a[k + 3] * b[k + 3]
-    for k in range(whole, size):
-        one += a[k] * b[k]
-    return (one + two) + (three + four)
+    """Return the sum of the first products of two vectors."""
+    total = 0.0
+    for k in range(size):
+        total += a[k] * b[k]
+    return total
