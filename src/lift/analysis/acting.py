@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from lift.analysis.responses import Responses, read_responses, read_saturation
+from lift.model.impulse import LARGE
 from lift.model.posterior import Posterior
 from lift.model.saturation import Saturation
 
@@ -65,13 +67,34 @@ class Exposure:
 
 
 @dataclass(frozen=True, eq=False)
+class ByPost:
+    """Draws of many posts that are read where they are asked for, chains one after the other.
+
+    Attributes
+    ----------
+    variable : Variable, dims (chain, draw, post)
+    """
+
+    variable: xr.Variable
+
+    def __len__(self) -> int:
+        """Return the number of draws."""
+        return int(self.variable.shape[0] * self.variable.shape[1])
+
+    def __getitem__(self, key: tuple[slice, np.int64 | int]) -> FloatArray:
+        """Return some draws of a post."""
+        part, post = key
+        return np.asarray(self.variable[:, :, int(post)].to_numpy().reshape(-1)[part])
+
+
+@dataclass(frozen=True, eq=False)
 class Acting:
     """How every post acts under every draw, read once.
 
     Attributes
     ----------
     responses : Responses
-    impulse : ndarray, shape (chain * draw, post), log-lift-days
+    impulse : ndarray or ByPost, shape (chain * draw, post), log-lift-days
     gain : ndarray, shape (chain * draw, post), or None
         Where the kernel is free.
     days, groups : ndarray of int, shape (post,)
@@ -86,7 +109,7 @@ class Acting:
     """
 
     responses: Responses
-    impulse: FloatArray
+    impulse: FloatArray | ByPost
     gain: FloatArray | None
     days: NDArray[np.int64]
     groups: NDArray[np.int64]
@@ -183,9 +206,12 @@ def read_acting(posterior: Posterior) -> Acting:
     constant = posterior.tree["constant_data"]
     responses = read_responses(posterior)
     n_draws = len(responses.shape)
+    impulse = draws["impulse"]
     return Acting(
         responses=responses,
-        impulse=draws["impulse"].to_numpy().reshape(n_draws, -1),
+        impulse=ByPost(impulse.variable)
+        if impulse.size > LARGE
+        else impulse.to_numpy().reshape(n_draws, -1),
         gain=draws["gain"].to_numpy().reshape(n_draws, -1) if "gain" in draws else None,
         days=constant["post_day"].to_numpy(),
         groups=constant["kernel_group_index"].to_numpy(),

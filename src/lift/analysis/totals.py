@@ -110,7 +110,7 @@ class Losses:
         first, last = self.acting.span(together.members)
 
         def run(part: slice) -> None:
-            values = np.zeros((len(self.acting.impulse[part]), last - first))
+            values = np.zeros((len(self.acting.responses.shape[part]), last - first))
             for i, unit in enumerate(singles):
                 lift = self.acting.lift(unit.members, part)
                 begin = lift.first_day - first

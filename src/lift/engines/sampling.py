@@ -17,9 +17,9 @@ FloatArray = NDArray[np.float64]
 
 EMPTY = np.empty((0, 0))
 WEIGHT_DIGITS = 9
-# 16 MB; points share out among threads as they come.
-NORMALS_AT_A_TIME = 2_000_000
-MIN_POINTS = 256
+# 8 MB; points share out among threads as they come.
+NORMALS_AT_A_TIME = 1_000_000
+MIN_POINTS = 128
 # With more of them a draw for every point would take hundreds of MB: those of the points that are
 # picked are made afterwards, from the same numbers.
 MAX_KEPT_NORMALS = 4000

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
+from xarray.core.indexing import LazilyIndexedArray
 
 from lift.data.campaign import Campaign
 from lift.data.cohorts import Cohorts
@@ -20,6 +21,7 @@ from lift.errors import RunError
 from lift.model.baseline import weekday_contrasts
 from lift.model.design import Design
 from lift.model.hyper import natural
+from lift.model.impulse import gains, impulses
 from lift.model.markets_spec import MARKET_SCALARS
 from lift.model.predictor import common_shares, post_amplitudes
 from lift.model.spec import ModelSpec
@@ -32,8 +34,8 @@ COHORTS, USERS = "cohorts", "users"
 
 GROUPS = ("posterior", "sample_stats", "observed_data", "constant_data")
 TEXT_COLUMNS = ("influencer", "platform", "creator_type", "content", "sponsored")
-# Numbers in an array of some draws: 4 MB.
-MAX_VALUES = 2**19
+# Numbers in an array of some draws: 1 MB.
+MAX_VALUES = 2**17
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
@@ -258,7 +260,7 @@ def assemble(
     posts = design.posts
     n_posts = len(posts.ids)
     n_fixed = design.fixed.shape[1]
-    data: dict[str, tuple[tuple[str, ...], FloatArray]] = {}
+    data: dict[str, tuple[tuple[str, ...], FloatArray | LazilyIndexedArray]] = {}
     for name in ("noise_sd", "level_sd", "control_sd", "amplitude_sd", "influencer_sd"):
         data |= _scalar(design, hyper, name)
     for name in ("views_elasticity", "displacement", "free_sd", "market_sd", "noise_df"):
@@ -285,7 +287,7 @@ def assemble(
             mean = (part @ design.free_shares)[..., None]
             data["free_share"] = ((*dims, "kernel_day"), spread * (part - mean))
             coords["kernel_day"] = np.arange(len(block.labels))
-            data["gain"] = ((*dims, "post"), _gain(design, hyper))
+            data["gain"] = ((*dims, "post"), gains(design, hyper))
         elif block.name == "week":
             data["week"] = ((*dims, "weekday"), part @ weekday_contrasts().T)
             coords["weekday"] = list(WEEKDAYS)
@@ -303,14 +305,13 @@ def assemble(
         own = coefficients[..., n_fixed : n_fixed + n_posts]
         means = coefficients[..., n_fixed + n_posts :]
         n_groups = len(posts.groups)
-        amplitude, impulse = np.empty((2, n_chains, n_draws, n_posts))
-        # of many posts each array is large: those in between are of some draws at a time
+        amplitude = np.empty((n_chains, n_draws, n_posts))
+        # of many posts it is large: arrays in between are of some draws at a time
         step = max(1, MAX_VALUES // n_posts)
         for chain, begin in product(range(n_chains), range(0, n_draws, step)):
             drawn = (chain, slice(begin, begin + step))
             share = 1.0 if posts.share is None else common_shares(design, hyper[drawn])
             amplitude[drawn] = post_amplitudes(design, own[drawn], means[drawn], share)
-            np.multiply(amplitude[drawn], _gain(design, hyper[drawn]), out=impulse[drawn])
         if n_groups:
             data["group_mean"] = ((*dims, "group"), means[..., :n_groups])
             coords["group"] = list(posts.groups)
@@ -318,11 +319,14 @@ def assemble(
             data["influencer_effect"] = ((*dims, "influencer"), means[..., n_groups:])
             coords["influencer"] = list(posts.influencers)
         data["amplitude"] = ((*dims, "post"), amplitude)
-        data["impulse"] = ((*dims, "post"), impulse)
+        data["impulse"] = ((*dims, "post"), impulses(design, hyper, amplitude))
         if (limit := design.position("log_limit")) >= 0:
             data["saturation_limit"] = (dims, np.exp(hyper[..., limit]))
         coords["post"] = list(posts.ids)
-    variables = {name: (dim, np.ascontiguousarray(array)) for name, (dim, array) in data.items()}
+    variables = {
+        name: (dim, np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array)
+        for name, (dim, array) in data.items()
+    }
     draws = xr.Dataset(variables, coords=coords)
     root = {
         "campaign": campaign.name,
@@ -363,16 +367,6 @@ def _scalar(
 ) -> dict[str, tuple[tuple[str, ...], FloatArray]]:
     position = design.position(name)
     return {name: (("chain", "draw"), hyper[..., position])} if position >= 0 else {}
-
-
-def _gain(design: Design, hyper: FloatArray) -> FloatArray:
-    """Return what views and size multiply a post's amplitude by, shape (..., post)."""
-    posts = design.posts
-    position = design.position("views_elasticity")
-    log_gain = np.zeros((*hyper.shape[:-1], len(posts.ids))) + posts.log_size
-    if position >= 0:
-        log_gain += hyper[..., position, None] * posts.log_views
-    return np.asarray(np.exp(log_gain))
 
 
 def _post_table(campaign: Campaign, design: Design) -> xr.Dataset:
