@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
@@ -19,6 +19,9 @@ ALL = slice(None)
 # Draws worked on at a time, and numbers of an array of them by day: 2 MB.
 MAX_DRAWS = 1000
 MAX_VALUES = 2**18
+# Of posts that are read as they are needed: threads are near each other.
+POSTS_AT_A_TIME = 16
+MAX_KEPT = 32
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Exposure:
 
 @dataclass(frozen=True, eq=False)
 class ByPost:
-    """Draws of many posts that are read where they are asked for, chains one after the other.
+    """Draws of many posts, read some posts at a time, chains one after the other.
 
     Attributes
     ----------
@@ -76,6 +79,7 @@ class ByPost:
     """
 
     variable: xr.Variable
+    _kept: dict[int, FloatArray] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         """Return the number of draws."""
@@ -84,7 +88,16 @@ class ByPost:
     def __getitem__(self, key: tuple[slice, np.int64 | int]) -> FloatArray:
         """Return some draws of a post."""
         part, post = key
-        return np.asarray(self.variable[:, :, int(post)].to_numpy().reshape(-1)[part])
+        number, row = divmod(int(post), POSTS_AT_A_TIME)
+        rows = self._kept.get(number)
+        if rows is None:
+            begin = number * POSTS_AT_A_TIME
+            some = self.variable[:, :, begin : begin + POSTS_AT_A_TIME].to_numpy()
+            rows = np.ascontiguousarray(some.reshape(len(self), -1).T)
+            if len(self._kept) >= MAX_KEPT:
+                self._kept.clear()
+            self._kept[number] = rows
+        return rows[row, part]
 
 
 @dataclass(frozen=True, eq=False)

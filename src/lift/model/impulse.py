@@ -23,12 +23,12 @@ LARGE = 2**20
 class Impulses(BackendArray):
     """Impulses that are made where they are asked for; only amplitudes are held.
 
-    Attributes
+    Parameters
     ----------
+    design : Design
+    hyper : ndarray, shape (chain, draw, d)
+        Hyperparameters on their own scale.
     amplitude : ndarray, shape (chain, draw, post)
-    elasticity : ndarray, shape (chain, draw)
-        By views.
-    log_views, log_size : ndarray, shape (post,)
     """
 
     def __init__(self, design: Design, hyper: FloatArray, amplitude: FloatArray) -> None:

@@ -68,3 +68,4 @@ def test_they_are_stored_copied_and_sent_to_workers(
     assert list(read.draws) == list(held.draws)
     for other in (read, pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
         np.testing.assert_array_equal(other.draws["impulse"], held.draws["impulse"])
+        np.testing.assert_array_equal(Effects(other).draws(), Effects(held).draws())
