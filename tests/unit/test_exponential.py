@@ -75,3 +75,13 @@ def test_without_numba_it_is_numpy_in_parts_and_the_same() -> None:
     )
     alone = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert alone.stdout == filled(exponential, x).tobytes().hex()
+
+
+def test_the_compiler_is_loaded_where_much_is_to_come_and_only_there() -> None:
+    code = (
+        "import sys; from lift.exponential import WORTH_LOADING, expect; "
+        "expect(WORTH_LOADING - 1); few = 'numba' in sys.modules; "
+        "expect(WORTH_LOADING); print(few, 'numba' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["False", "True"]
