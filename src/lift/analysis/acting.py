@@ -16,9 +16,9 @@ from lift.model.saturation import Saturation
 FloatArray = NDArray[np.float64]
 
 ALL = slice(None)
-# Draws worked on at a time, and numbers of an array of them by day: 2 MB.
+# Draws worked on at a time, and numbers of an array of them by day: 1 MB.
 MAX_DRAWS = 1000
-MAX_VALUES = 2**18
+MAX_VALUES = 2**17
 # Of posts that are read as they are needed: threads are near each other.
 POSTS_AT_A_TIME = 16
 MAX_KEPT = 32

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from lift.analysis.acting import ALL, Acting, Lift, parts_of
 from lift.analysis.counterfactual import lost_downloads
 from lift.analysis.coupling import Coupling, superposed
 from lift.analysis.units import Unit
+from lift.engines.threads import mapped
 from lift.exponential import expect
 from lift.model.posterior import Posterior
 from lift.rng import stream
@@ -152,5 +152,4 @@ def _on(lift: Lift, days: NDArray[np.int64]) -> FloatArray:
 
 
 def _each[Task](run: Callable[[Task], None], tasks: Iterable[Task]) -> None:
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(run, tasks))
+    list(mapped(os.cpu_count() or 1)(run, tasks))
