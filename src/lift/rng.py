@@ -9,6 +9,9 @@ from contextvars import ContextVar
 
 import numpy as np
 
+POOL_WORDS = 4
+"""Words of 32 bits that a root seed is filled up to before a spawn key follows."""
+
 _OPENED: ContextVar[set[str] | None] = ContextVar("opened", default=None)
 
 
@@ -40,10 +43,20 @@ def stream(seed: int, *names: str) -> np.random.Generator:
     opened = _OPENED.get()
     if opened is not None:
         opened.add("/".join(names))
-    digest = hashlib.sha256("\x1f".join(names).encode()).digest()
-    key = int.from_bytes(digest, "little")
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(key,))
-    return np.random.Generator(np.random.PCG64DXSM(sequence))
+    key = hashlib.sha256("\x1f".join(names).encode()).digest()
+    return np.random.Generator(np.random.PCG64DXSM(_sequence(int(seed), key)))
+
+
+def _sequence(seed: int, key: bytes) -> np.random.SeedSequence:
+    """Return the seed sequence of a root seed whose spawn key is a number, lowest byte first.
+
+    What ``SeedSequence(seed, spawn_key=(key,))`` puts together word by word.
+    """
+    n_words = max(POOL_WORDS, -(-seed.bit_length() // 32))
+    while key[-4:] == bytes(4):  # a number has no leading zeros
+        key = key[:-4]
+    words = np.frombuffer(seed.to_bytes(4 * n_words, "little") + key, dtype="<u4")
+    return np.random.SeedSequence(words.astype(np.uint32))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from lift.rng import recorded, stream
+from lift.rng import _sequence, recorded, stream
 
 
 def test_the_same_seed_and_name_give_the_same_numbers() -> None:
@@ -66,3 +66,10 @@ def test_the_streams_that_are_opened_inside_are_recorded() -> None:
     stream(1, "after")
     assert outer == {"post/p1", "post/p2"}
     assert inner == {"inner"}
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1, 2**32, 2**96 + 5, 2**128 - 1, 2**200 + 1])
+@pytest.mark.parametrize("key", [bytes(range(32)), b"\1" + bytes(31), bytes(31) + b"\1"])
+def test_a_stream_is_that_of_numpys_seed_sequence(seed: int, key: bytes) -> None:
+    spawned = np.random.SeedSequence(seed, spawn_key=(int.from_bytes(key, "little"),))
+    assert np.array_equal(_sequence(seed, key).generate_state(8), spawned.generate_state(8))

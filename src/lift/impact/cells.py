@@ -86,6 +86,11 @@ class Cells:
         """Shares summed up to each cell, the last axis running fastest."""
         return np.cumsum(self.shares)
 
+    @cached_property
+    def _log_shares(self) -> FloatArray:
+        with np.errstate(divide="ignore"):  # no point falls into an empty cell
+            return np.log(self.shares.ravel())
+
     def points(self, n: int, rngs: Sequence[np.random.Generator]) -> tuple[FloatArray, FloatArray]:
         """Return ``n`` points of each chain and the logs of the density they were drawn from.
 
@@ -108,7 +113,7 @@ class Cells:
             own_at += rng.random()
             rng.random(out=own)
         index = np.minimum(np.searchsorted(self._reached, at / n), self.shares.size - 1)
-        logs = np.log(self.shares.ravel().take(index)) - np.log(np.diag(self.axes)).sum()
+        logs = self._log_shares.take(index) - np.log(np.diag(self.axes)).sum()
         cells = np.unravel_index(index, self.shares.shape)
         for axis, (edges, cell) in enumerate(zip(self.edges, cells, strict=True)):
             widths = np.diff(edges)

@@ -82,7 +82,7 @@ def as_frame(data: object) -> pd.DataFrame:
         else:
             array = array.reshape(len(array), -1)
             names = ["y", *(f"x{i}" for i in range(1, array.shape[1]))]
-            frame = pd.DataFrame(array, columns=names)
+            frame = pd.DataFrame(array, columns=pd.Index(names, dtype=object))
     else:
         fault = f"must be a DataFrame, a Series or an array, found {type(data).__name__}"
         frame = pd.DataFrame()

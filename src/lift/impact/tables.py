@@ -33,7 +33,9 @@ SUMMARY = pd.Index(
 
 def _bounds(draws: FloatArray, alpha: float) -> FloatArray:
     """Return the lower and upper quantile over draws, shape (2, ...)."""
-    return np.asarray(np.quantile(draws, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0))
+    # sorting is faster than the selection that quantiles are made by
+    ordered = np.sort(draws, axis=0)
+    return np.asarray(np.quantile(ordered, [alpha / 2.0, 1.0 - alpha / 2.0], axis=0))
 
 
 def post_outcome(rows: Intervention) -> FloatArray:
