@@ -9,6 +9,7 @@ stored run of some dozens of posts loads no compiler.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,13 +36,7 @@ def exponential(values: FloatArray) -> None:
     ValueError
         If the array is not contiguous.
     """
-    flat = _flat(values)
-    if "numba" in sys.modules:
-        from lift.exponential._compiled import fill
-
-        fill(flat)
-    else:
-        plain.fill(flat)
+    _loops().fill(_flat(values))
 
 
 def exponential_less_one(values: FloatArray) -> None:
@@ -57,13 +52,7 @@ def exponential_less_one(values: FloatArray) -> None:
     ValueError
         If the array is not contiguous.
     """
-    flat = _flat(values)
-    if "numba" in sys.modules:
-        from lift.exponential._compiled import fill_less_one
-
-        fill_less_one(flat)
-    else:
-        plain.fill_less_one(flat)
+    _loops().fill_less_one(_flat(values))
 
 
 def expect(n: int) -> None:
@@ -76,6 +65,15 @@ def expect(n: int) -> None:
     """
     if n >= WORTH_LOADING:
         import lift.exponential._compiled  # noqa: F401
+
+
+def _loops() -> Any:
+    """Return the module whose loops are used: both give the same bits."""
+    if "numba" not in sys.modules:
+        return plain
+    from lift.exponential import _compiled
+
+    return _compiled
 
 
 def _flat(values: FloatArray) -> FloatArray:
