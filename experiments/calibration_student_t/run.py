@@ -59,6 +59,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
     return {
         "campaigns": len(units),
         "quantities": count,
+        "left_out": sum(unit["left_out"] for unit in units),
         "outside_own_band": int((p_values <= 1 - config["band_prob"]).sum()),
         "smallest_p": least,
         "bonferroni_p": min(1.0, least * count),

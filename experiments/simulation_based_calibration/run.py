@@ -14,6 +14,7 @@ import lift
 from lift import study
 from lift.analysis.diagnostics import measures
 from lift.analysis.effects import Effects
+from lift.data.checks_downloads import LARGEST_COUNT
 from lift.engines.base import SampleSettings
 from lift.engines.exact import EMPTY, pack
 from lift.engines.registry import engine_named
@@ -52,6 +53,23 @@ def skeleton(name: str, config: dict[str, Any], start: float) -> dict[str, Any]:
     wave = np.where(np.arange(n) % 2, start, start + 1.0)
     downloads = pd.DataFrame({"date": dates, "downloads": wave})
     return {"downloads": downloads, "posts": posts, "controls": controls, "timezone": "UTC"}
+
+
+def prior_campaign(
+    design: Design, start: float, rng: np.random.Generator
+) -> tuple[PriorDraw, np.ndarray, int]:
+    """Return a draw of the prior, its downloads and how many were drawn before it and left out.
+
+    Left out are those with a day of more downloads than a table may hold. The rule looks at the
+    data alone, so it leaves the posterior given the data as it is: the ranks stay uniform.
+    """
+    left_out = 0
+    while True:
+        drawn = draw_prior(design, float(np.log(start)), rng)
+        downloads = draw_downloads(design, drawn, rng)
+        if downloads.max() <= LARGEST_COUNT:
+            return drawn, downloads, left_out
+        left_out += 1
 
 
 def hyper_columns(design: Design) -> list[str]:
@@ -129,8 +147,7 @@ def one_campaign(name: str, config: dict[str, Any]) -> dict[str, Any]:
     )
     design = build_design(lift.Campaign(**tables), spec)
     rng = stream(config["seed"], name, "truth")
-    drawn = draw_prior(design, float(np.log(start)), rng)
-    downloads = draw_downloads(design, drawn, rng)
+    drawn, downloads, left_out = prior_campaign(design, start, rng)
     tables["downloads"]["downloads"] = downloads
     campaign = lift.Campaign(**tables)
     design = build_design(campaign, spec)
@@ -151,6 +168,7 @@ def one_campaign(name: str, config: dict[str, Any]) -> dict[str, Any]:
         # of the truth and, after it, of each draw, among all of them together
         "ranks": {key: own.tolist() for key, own in ranks.items()},
         "zeros": int((downloads == 0).sum()),
+        "left_out": left_out,
         **judged(fitted, drawn_values),
     }
 
@@ -266,6 +284,7 @@ def main(config: dict[str, Any]) -> dict[str, float]:
             f"{label}_bonferroni_p": min(1.0, least * count),
             f"{label}_joint_p": joint,
             f"{label}_inside_joint_band": int(joint > 1 - config["band_prob"]),
+            f"{label}_left_out": sum(unit["left_out"] for unit in units),
             f"{label}_share_k_above_0.5": float((k > 0.5).mean()),
             f"{label}_share_k_above_0.7": float((k > 0.7).mean()),
             f"{label}_largest_k": float(k.max()),

@@ -42,7 +42,7 @@ HERE = Path(__file__).resolve().parent
 DRAWS = 10_000
 CAMPAIGN_DRAWS = 4000
 SEED = 1
-ROUNDS = 3
+ROUNDS = 9
 PACKAGES = (
     "numpy", "scipy", "numba", "llvmlite", "pandas", "xarray", "arviz-stats", "bsts-causalimpact",
     "pymc", "nutpie",

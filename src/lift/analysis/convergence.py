@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lift.analysis.caveats import MEAN_OF_A_FEW, of_mean
-from lift.analysis.diagnostics import Finding, chain_findings, findings, mixing
+from lift.analysis.diagnostics import Finding, chain_findings, findings
 from lift.analysis.effects import Effects
+from lift.analysis.mixing import mixing
 from lift.analysis.overlap import observed_kernels
 from lift.data.tables import some
 from lift.model.posterior import Posterior

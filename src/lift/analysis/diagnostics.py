@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
+from lift.analysis.mixing import mixing
 from lift.model.markets_spec import MARKET_SCALARS
 from lift.model.posterior import Posterior
 from lift.model.states import STATE_SCALARS
@@ -22,10 +21,6 @@ FloatArray = NDArray[np.float64]
 GOOD_K, BAD_K = 0.5, 0.7
 GOOD_ESS, BAD_ESS = 1000.0, 400.0
 GOOD_R_HAT, BAD_R_HAT = 1.01, 1.05
-TAILS = (0.05, 0.95)
-"""Quantiles whose ESS, the lower of the two, is the tail's."""
-BLOM = 3 / 8
-"""Offset of ranks whose normal quantiles are taken (Blom 1958), as Vehtari et al. 2021 do."""
 SCALARS = (
     "noise_sd",
     "noise_df",
@@ -179,57 +174,6 @@ def measures(values: FloatArray) -> dict[str, float]:
     """
     mean = float(values.flat[0] if np.ptp(values) == 0.0 else values.mean())
     return {"mean": mean, **mixing(values), "mcse_mean": mcse_mean(values)}
-
-
-def mixing(values: FloatArray) -> dict[str, float]:
-    """Return sd, bulk and tail ESS and R-hat of draws of shape (chain, draw); as measures.
-
-    The estimators are ArviZ's, and so are the numbers to the last bit; the halves of the chains and
-    the scores of their ranks, which both bulk ESS and R-hat take, are made once. Of an odd number
-    of draws the middle one is in neither half.
-    """
-    from arviz_stats.base import array_stats
-
-    spread = float(np.ptp(values))
-    if not spread > 0.0:  # all the same, or one is not a number
-        return {"sd": spread, **dict.fromkeys(("ess_bulk", "ess_tail", "r_hat"), float("nan"))}
-    half = values.shape[1] // 2
-    halves = np.concatenate([values[:, :half], values[:, -half:]], axis=1)
-    scores = _normal_scores(halves)
-    folded = _normal_scores(np.abs(halves - np.median(halves)))
-    tails = halves <= np.quantile(values, TAILS)[:, None, None]
-    bulk, low, high = array_stats.ess(np.stack([scores, *tails]), method="mean").tolist()
-    with np.errstate(divide="ignore", invalid="ignore"):  # of chains that never move
-        r_hats = array_stats.rhat(np.stack([scores, folded]), method="split")
-    return {
-        "sd": float(values.std(ddof=1)),
-        "ess_bulk": bulk,
-        "ess_tail": min(low, high),
-        "r_hat": float(np.fmax(*r_hats)),
-    }
-
-
-def _normal_scores(values: FloatArray) -> FloatArray:
-    """Return the normal quantiles of the ranks of values; those that are equal have their mean.
-
-    NumPy's own sort is several times as fast as the stable one of ``scipy.stats.rankdata``, and
-    equal values have the same rank in any order.
-    """
-    flat = values.ravel()
-    order = np.argsort(flat)
-    ordered = flat[order]
-    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    equal = np.diff(first, append=flat.size)
-    out = np.empty(flat.size)
-    out[order] = np.repeat(_rank_quantiles(flat.size)[2 * first + equal - 1], equal)
-    return out.reshape(values.shape)
-
-
-@lru_cache(maxsize=4)
-def _rank_quantiles(size: int) -> FloatArray:
-    """Return the normal quantiles of the ranks 1, 1.5, 2 and so on to ``size``."""
-    ranks = np.arange(2, 2 * size + 1) / 2
-    return np.asarray(ndtri((ranks - BLOM) / (size - 2 * BLOM + 1)))
 
 
 def _scalars(array: xr.DataArray) -> list[tuple[str, FloatArray]]:

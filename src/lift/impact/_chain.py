@@ -16,16 +16,15 @@ import math
 import numpy as np
 
 from lift._compile import compiled
-from lift.impact._interpolant import between, lay_out, pack, polynomials_of, rows_of, term_weights
+from lift.impact._interpolant import between, lay_out, polynomials_of, rows_of, term_weights
 from lift.impact._kernels import (
     LOG_2PI,
     cholesky,
     draw_state,
     factor,
     log_prior,
-    moments,
-    ratios_of,
 )
+from lift.impact._moments import fill_moments, n_packed
 from lift.impact._sets import change_set, entries_of_set, load, start
 from lift.impact._swept import sweep
 
@@ -40,7 +39,7 @@ PROPOSAL_DF = 5.0
 def _log_given(
     log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var, precision,
     prior_half, shapes, rates, limits, grid, few, at, polynomials, weights, packed,
-    small, every, ratios, a, b,
+    small, every, a, b,
 ):  # fmt: skip
     """Return the log posterior density of hyperparameters given the set of controls.
 
@@ -53,7 +52,7 @@ def _log_given(
     variance = math.exp(2.0 * log_sd[0])
     size = 1 + m + n_used
     _log_ratios(log_sd, at)
-    if term_weights(at, grid, polynomials, weights):
+    if term_weights(at, grid, polynomials, weights) >= 0:
         n_entries = size * (size + 1) // 2
         between(few, weights, n_entries + 1, packed)
         e = 0
@@ -63,8 +62,7 @@ def _log_given(
                 e += 1
         log_variance = packed[n_entries]
     else:
-        ratios_of(log_sd, ratios)
-        log_variance = _moments_of_set(columns, observed, ratios, duration, m, used, n_used, small)
+        log_variance = _moments_of_set(columns, observed, at, duration, m, used, n_used, small)
     value += factor(small, m, every, n_used, precision, variance, start_var, a, b)
     value += prior_half + m * (log_sd[0] - 0.5 * math.log(start_var))
     return value - 0.5 * (log_variance + n_observed * (LOG_2PI + 2.0 * log_sd[0]))
@@ -78,19 +76,24 @@ def _log_ratios(log_sd, out):
 
 
 @compiled
-def _moments_of_set(columns, observed, ratios, duration, m, used, n_used, small):
-    """Fill the cross-products of a set of controls without an interpolant; see ``moments``."""
+def _moments_of_set(columns, observed, at, duration, m, used, n_used, small):
+    """Fill the cross-products of a set of controls without an interpolant, at log ratios.
+
+    Returns the innovations' log variance.
+    """
     n = columns.shape[0]
     size = 1 + m + n_used
     some = np.empty((n, size))
     for i in range(size):
         some[:, i] = columns[:, i if i <= m else 1 + m + used[i - 1 - m]]
-    own = np.zeros((size, size))
-    mean = np.zeros((m, size))
-    cov = np.zeros((m, m))
-    log_variance = moments(some, observed, ratios, duration, np.empty((n, size)), own, mean, cov)
-    small[:size, :size] = own
-    return log_variance
+    packed = np.empty((1, n_packed(size, m)))
+    fill_moments(at.reshape((1, -1)), some, observed, duration, m, packed)
+    e = 0
+    for i in range(size):
+        for k in range(i + 1):
+            small[i, k] = packed[0, e]
+            e += 1
+    return packed[0, e]
 
 
 @compiled
@@ -161,12 +164,9 @@ def run_chain(
     n_observed = 0
     for t in range(n):
         n_observed += observed[t]
-    v = np.empty((1, 1))
-    s = np.zeros((width, width))
     mean = np.zeros((m, width))
     cov = np.zeros((m, m))
-    ratios = np.zeros(dim - 1)
-    packed = np.zeros((1, width * (width + 1) // 2 + 1 + m * width + m * (m + 1) // 2))
+    packed = np.zeros((1, n_packed(width, m)))
     at_point = rows_of(1, width, m)
     penalty = np.zeros((width, width))
     penalty[1 + m :, 1 + m :] = precision
@@ -192,7 +192,7 @@ def run_chain(
     row = np.zeros(width + m)
     at = np.zeros(dim - 1)
     polynomials = polynomials_of(grid)
-    weights = np.zeros(max(1, grid.table.shape[0]))
+    weights = np.zeros(max(1, grid.table.shape[1]))
     few = np.zeros((weights.shape[0], 1))
     proposed = np.zeros(dim)
     accepted = 0
@@ -200,12 +200,8 @@ def run_chain(
         variance = math.exp(2.0 * log_sd[0])
         source = terms
         _log_ratios(log_sd, at)
-        if not term_weights(at, grid, polynomials, weights):
-            if v.shape[0] < n:
-                v = np.empty((n, width))
-            ratios_of(log_sd, ratios)
-            log_variance = moments(columns, observed, ratios, duration, v, s, mean, cov)
-            pack(s, log_variance, mean, cov, packed[0])
+        if term_weights(at, grid, polynomials, weights) < 0:
+            fill_moments(at.reshape((1, -1)), columns, observed, duration, m, packed)
             lay_out(packed, at_point)
             source = at_point
             weights[0] = 1.0
@@ -241,9 +237,9 @@ def run_chain(
             size = 1 + m + n_used
             if few.shape[1] < size * (size + 1) // 2 + 1:
                 few = np.zeros((weights.shape[0], size * (size + 1) // 2 + 1))
-            if grid.table.shape[0] > 0:
+            if grid.table.shape[1] > 0:
                 entries_of_set(
-                    terms.rows, grid.table[:, width * (width + 1) // 2], m, used, n_used, few
+                    terms.rows, grid.table[0, :, width * (width + 1) // 2], m, used, n_used, few
                 )
         log_sds[keep] = log_sd
         between(source.cov, weights, packed_cov.shape[0], packed_cov)
@@ -260,7 +256,7 @@ def run_chain(
             current = _log_given(
                 log_sd, used, n_used, columns, observed, n_observed, duration, m, start_var,
                 small_precision, prior_half, shapes, rates, limits, grid, few, at, polynomials,
-                weights, packed[0], small, every, ratios, a, b,
+                weights, packed[0], small, every, a, b,
             )  # fmt: skip
         for move in range(n_moves):
             anywhere = move % 2 == 1
@@ -268,7 +264,7 @@ def run_chain(
             value = _log_given(
                 proposed, used, n_used, columns, observed, n_observed, duration, m, start_var,
                 small_precision, prior_half, shapes, rates, limits, grid, few, at, polynomials,
-                weights, packed[0], small, every, ratios, a, b,
+                weights, packed[0], small, every, a, b,
             )  # fmt: skip
             rise = value - current
             if anywhere and value > -np.inf:

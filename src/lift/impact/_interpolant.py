@@ -2,7 +2,8 @@
 
 The moments depend on the two variance ratios alone. An axis is ``log(floor + ratio) / 2``: below
 the floor the moments hardly change, and without it they would be resolved there for nothing.
-In a box of the axes they are sums of products of Chebyshev polynomials, one for each axis.
+In a box of the axes, cut into equal pieces, they are sums of products of Chebyshev polynomials, one
+for each axis: those of a piece are of a lower degree than those of the whole box would be.
 """
 
 # Types come from numba, from the arrays that the functions are called with.
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lift._compile import compiled
-from lift.impact._kernels import moments
+from lift._lanes import LANES, every, put_from, run_from
 
 
 class Interpolant(NamedTuple):
@@ -24,16 +25,19 @@ class Interpolant(NamedTuple):
 
     Attributes
     ----------
-    table : ndarray, shape (terms, entries)
-        What each term adds to the packed moments; without terms there is no interpolant.
+    table : ndarray, shape (pieces, terms, entries)
+        What each term of a piece adds to the packed moments; without terms there is no interpolant.
+        The last axis' pieces run fastest.
     degrees : ndarray of int, shape (terms, axes)
-        Of each term's polynomials.
+        Of each term's polynomials, the same in all pieces.
     floors : ndarray, shape (axes,)
         Variance ratios below which an axis is compressed.
     low, high : ndarray, shape (axes,)
         The box, on the axes; NaN where there is none.
     sizes : ndarray of int, shape (axes,)
         One more than the largest degree.
+    cuts : int
+        Pieces along each axis.
     """
 
     table: Any
@@ -42,39 +46,21 @@ class Interpolant(NamedTuple):
     low: Any
     high: Any
     sizes: Any
+    cuts: int
 
 
 def no_interpolant(n_states: int) -> Interpolant:
     """Return an interpolant without terms: moments are computed at every point."""
     dim = min(n_states, 2)
     return Interpolant(
-        table=np.empty((0, 1)),
+        table=np.empty((1, 0, 1)),
         degrees=np.empty((0, dim), dtype=np.int64),
         floors=np.zeros(dim),
         low=np.full(dim, np.nan),
         high=np.full(dim, np.nan),
         sizes=np.ones(dim, dtype=np.int64),
+        cuts=1,
     )
-
-
-@compiled
-def pack(s, log_variance, mean, cov, out):
-    """Fill ``out`` with the lower triangle of ``s``, the log variance, ``mean`` and ``cov``."""
-    e = 0
-    for i in range(s.shape[0]):
-        for k in range(i + 1):
-            out[e] = s[i, k]
-            e += 1
-    out[e] = log_variance
-    e += 1
-    for i in range(mean.shape[0]):
-        for k in range(mean.shape[1]):
-            out[e] = mean[i, k]
-            e += 1
-    for i in range(cov.shape[0]):
-        for k in range(i + 1):
-            out[e] = cov[i, k]
-            e += 1
 
 
 class TermRows(NamedTuple):
@@ -124,21 +110,6 @@ def lay_out(table, out):
 
 
 @compiled
-def moments_at_points(log_ratios, columns, observed, duration, m, out):
-    """Fill ``out[i]`` with packed moments at each point."""
-    n, width = columns.shape
-    v = np.empty((n, width))
-    s = np.zeros((width, width))
-    mean = np.zeros((m, width))
-    cov = np.zeros((m, m))
-    for i in range(log_ratios.shape[0]):
-        log_variance = moments(
-            columns, observed, np.exp(2.0 * log_ratios[i]), duration, v, s, mean, cov
-        )
-        pack(s, log_variance, mean, cov, out[i])
-
-
-@compiled
 def polynomials_of(grid):
     """Return room for the polynomials of each axis."""
     return np.ones((grid.sizes.shape[0], grid.sizes.max()))
@@ -146,22 +117,25 @@ def polynomials_of(grid):
 
 @compiled
 def term_weights(at, grid, polynomials, out):
-    """Fill the weights of all terms at log ratios; return whether they lie in the box.
+    """Fill the weights of all terms at log ratios; return their piece, -1 where none holds them.
 
     ``polynomials`` is a buffer from ``polynomials_of``.
     """
+    piece = 0
     for axis in range(at.shape[0]):
         low = grid.low[axis]
-        high = grid.high[axis]
         place = 0.5 * math.log(grid.floors[axis] + math.exp(2.0 * at[axis]))
-        x = (2.0 * place - low - high) / (high - low)
-        if not -1.0 <= x <= 1.0:
-            return False
-        own = polynomials[axis]
+        reached = grid.cuts * ((place - low) / (grid.high[axis] - low))
+        if not 0.0 <= reached <= grid.cuts:
+            return -1
+        own = min(int(reached), grid.cuts - 1)
+        piece = piece * grid.cuts + own
+        x = 2.0 * (reached - own) - 1.0
+        values = polynomials[axis]
         before = x
         now = 1.0
         for k in range(grid.sizes[axis]):
-            own[k] = now
+            values[k] = now
             ahead = 2.0 * x * now - before
             before = now
             now = ahead
@@ -170,24 +144,72 @@ def term_weights(at, grid, polynomials, out):
         for axis in range(1, at.shape[0]):
             weight *= polynomials[axis, grid.degrees[term, axis]]
         out[term] = weight
-    return True
+    return piece
+
+
+@compiled
+def _eight_between(table, weights, first, out):
+    """Fill eight entries of the sum of all terms."""
+    width = table.shape[1]
+    total = every(0.0)
+    for term in range(table.shape[0]):
+        total = total + every(weights[term]) * run_from(table, term * width + first)
+    put_from(out, first, total)
+
+
+@compiled
+def between_four(table, weights, four, n, rows):
+    """Do for four points, rows of ``weights``, what ``between`` does for one.
+
+    The table goes through the processor once for all of them.
+    """
+    width = table.shape[1]
+    a, b, c, d = four[0], four[1], four[2], four[3]
+    for begin in range(0, n, LANES):
+        # the last run overlaps the one before it: what both fill is the same
+        first = min(begin, n - LANES)
+        at_a, at_b, at_c, at_d = every(0.0), every(0.0), every(0.0), every(0.0)
+        for term in range(table.shape[0]):
+            entries = run_from(table, term * width + first)
+            at_a = at_a + every(weights[a, term]) * entries
+            at_b = at_b + every(weights[b, term]) * entries
+            at_c = at_c + every(weights[c, term]) * entries
+            at_d = at_d + every(weights[d, term]) * entries
+        put_from(rows[a], first, at_a)
+        put_from(rows[b], first, at_b)
+        put_from(rows[c], first, at_c)
+        put_from(rows[d], first, at_d)
 
 
 @compiled
 def between(table, weights, n, out):
-    """Fill the first ``n`` of ``out`` with entries of the sum of all terms."""
-    # four terms at a time: what is filled goes through memory a quarter as often
-    count = table.shape[0]
-    first = count % 4
-    for e in range(n):
-        out[e] = 0.0
-    for term in range(first):
-        w = weights[term]
+    """Fill the first ``n`` of ``out`` with entries of the sum of all terms (term, entry)."""
+    width = table.shape[1]
+    first = 0
+    # four runs of entries at a time: a sum need not wait for the last addition to end
+    while first + 4 * LANES <= n:
+        a, b, c, d = every(0.0), every(0.0), every(0.0), every(0.0)
+        for term in range(table.shape[0]):
+            weight = every(weights[term])
+            at = term * width + first
+            a = a + weight * run_from(table, at)
+            b = b + weight * run_from(table, at + LANES)
+            c = c + weight * run_from(table, at + 2 * LANES)
+            d = d + weight * run_from(table, at + 3 * LANES)
+        put_from(out, first, a)
+        put_from(out, first + LANES, b)
+        put_from(out, first + 2 * LANES, c)
+        put_from(out, first + 3 * LANES, d)
+        first += 4 * LANES
+    while first + LANES <= n:
+        _eight_between(table, weights, first, out)
+        first += LANES
+    if n >= LANES and first < n:
+        # the last run overlaps the one before it: what both fill is the same
+        _eight_between(table, weights, n - LANES, out)
+    elif first < n:
         for e in range(n):
-            out[e] += w * table[term, e]
-    for term in range(first, count, 4):
-        w, w2, w3, w4 = weights[term], weights[term + 1], weights[term + 2], weights[term + 3]
-        for e in range(n):
-            out[e] += (w * table[term, e] + w2 * table[term + 1, e]) + (
-                w3 * table[term + 2, e] + w4 * table[term + 3, e]
-            )
+            total = 0.0
+            for term in range(table.shape[0]):
+                total += weights[term] * table[term, e]
+            out[e] = total

@@ -1,14 +1,7 @@
-"""Compiled moments of the single-intervention model with the states integrated out.
+"""Compiled algebra of the single-intervention model: priors, one set of controls, states.
 
-Local level plus an optional evolving season in dummy form, in units where the observation variance
-is one. Filters start from a known zero state; the unknown initial states are coefficients, so that
-everything here depends on the two variance ratios alone. Their columns hold zeros and start from
-the state -1: the innovations are those of the signal that the initial state would send, and the
-predicted means are those of the state less what is left of the initial state. The season lives in
-a ring of ``period - 1`` slots: the newest effect, minus the sum of all slots plus noise, overwrites
-the oldest, and nothing is shifted.
-
-Column order: outcome, initial states (all zero), controls. State order: level, season slots.
+Everything is in units where the observation variance is one, and depends on the moments that
+``_moments`` fills.
 """
 
 # Types come from numba, from the arrays that the functions are called with.
@@ -21,133 +14,10 @@ import math
 import numpy as np
 
 from lift._compile import compiled
-from lift.engines._blas import dsyrk
 
 LOG_2PI = math.log(2.0 * math.pi)
 # One logarithm is taken of the product of so many factors.
 LOGS_TOGETHER = 8
-# Numbers in the widest registers.
-VECTOR = 8
-
-
-@compiled
-def filter_level(columns, observed, level_ratio, v, mean, cov):
-    """Filter all columns by a local level; return the sum of log innovation variances.
-
-    Leaves standardised innovations in ``v`` and the predicted state after the last row in ``mean``
-    (state, column) and ``cov`` (state, state).
-    """
-    n, width = columns.shape
-    mean[:] = 0.0
-    centre = mean[0]
-    centre[1] = -1.0
-    variance = 0.0
-    log_variance = 0.0
-    for t in range(n):
-        row = v[t]
-        if not observed[t]:
-            row[:] = 0.0
-            variance += level_ratio
-            continue
-        total = 1.0 + variance
-        gain = variance / total
-        scale = 1.0 / math.sqrt(total)
-        for c in range(width):
-            error = columns[t, c] - centre[c]
-            row[c] = error * scale
-            centre[c] += gain * error
-        log_variance += math.log(total)
-        variance = gain + level_ratio
-    cov[0, 0] = variance
-    return log_variance
-
-
-@compiled
-def filter_season(columns, observed, level_ratio, season_ratio, duration, v, mean, cov):
-    """Filter all columns by level and season, as ``filter_level`` does by the level.
-
-    A row of ``states`` holds the mean of a state for each column and, after them, its covariances
-    with all states, which a new observation changes alike: by its gain times one row. The last row
-    is the sum of all slots: a new effect is minus it plus noise, and the sum that follows is minus
-    the effect overwritten plus that noise.
-    """
-    n, width = columns.shape
-    m = cov.shape[0]
-    # rows of whole vectors are faster
-    size = -(-(width + m) // VECTOR) * VECTOR
-    states = np.zeros((m + 1, size))
-    for i in range(m):
-        states[i, 1 + i] = -1.0
-    states[m, 2 : 1 + m] = -1.0
-    slots = states[m]
-    gain = np.zeros(m + 1)
-    change = np.zeros(size)
-    now = 1
-    log_variance = 0.0
-    product = 1.0
-    for t in range(n):
-        row = v[t]
-        if observed[t]:
-            for i in range(m + 1):
-                gain[i] = states[i, width] + states[i, width + now]
-            total = 1.0 + gain[0] + gain[now]
-            inverse = 1.0 / total
-            scale = math.sqrt(inverse)
-            for c in range(width):
-                miss = columns[t, c] - states[0, c] - states[now, c]
-                row[c] = miss * scale
-                change[c] = miss * inverse
-            for k in range(m):
-                change[width + k] = -inverse * gain[k]
-            for i in range(m + 1):
-                g = gain[i]
-                for c in range(size):
-                    states[i, c] += g * change[c]
-            product *= total
-        else:
-            row[:] = 0.0
-        if t % LOGS_TOGETHER == LOGS_TOGETHER - 1:
-            log_variance += math.log(product)
-            product = 1.0
-        states[0, width] += level_ratio
-        if (t + 1) % duration == 0:
-            now = now + 1 if now + 1 < m else 1
-            fresh = season_ratio
-            for k in range(1, m):
-                fresh += slots[width + k]
-            with_fresh = slots[width + now] + season_ratio
-            for c in range(size):
-                old = states[now, c]
-                states[now, c] = -slots[c]
-                slots[c] = -old
-            for k in range(m):
-                states[k, width + now] = states[now, width + k]
-            states[now, width + now] = fresh
-            slots[width + now] = with_fresh
-    for i in range(m):
-        mean[i] = states[i, :width]
-        cov[i] = states[i, width : width + m]
-    return log_variance + math.log(product)
-
-
-@compiled
-def moments(columns, observed, ratios, duration, v, s, mean, cov):
-    """Fill the lower triangle of ``s`` with innovations' cross-products; see ``filter_level``."""
-    if cov.shape[0] == 1:
-        log_variance = filter_level(columns, observed, ratios[0], v, mean, cov)
-    else:
-        log_variance = filter_season(
-            columns, observed, ratios[0], ratios[1], duration, v, mean, cov
-        )
-    n, width = columns.shape
-    flags = np.array([85, 78], dtype=np.uint8)
-    sizes = np.array([width, n], dtype=np.int32)
-    ones = np.array([1.0, 0.0])
-    dsyrk(
-        flags[0:].ctypes, flags[1:].ctypes, sizes[0:].ctypes, sizes[1:].ctypes, ones.ctypes,
-        v.ctypes, sizes[0:].ctypes, ones[1:].ctypes, s.ctypes, sizes[0:].ctypes,
-    )  # fmt: skip
-    return log_variance
 
 
 @compiled
@@ -247,10 +117,3 @@ def log_prior(log_sd, shapes, rates, limits):
             return -np.inf
         total -= 2.0 * shapes[i] * log_sd[i] + rates[i] * math.exp(-2.0 * log_sd[i])
     return total
-
-
-@compiled
-def ratios_of(log_sd, out):
-    """Fill the variance ratios of level and season to the observation noise."""
-    for i in range(out.shape[0]):
-        out[i] = math.exp(2.0 * (log_sd[1 + i] - log_sd[0]))

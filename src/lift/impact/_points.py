@@ -15,8 +15,10 @@ import math
 import numpy as np
 
 from lift._compile import compiled
-from lift.impact._interpolant import pack, polynomials_of, term_weights
-from lift.impact._kernels import LOG_2PI, cholesky, log_prior, moments, ratios_of
+from lift._lanes import LANES
+from lift.impact._interpolant import between, between_four, polynomials_of, term_weights
+from lift.impact._kernels import LOG_2PI, cholesky, log_prior
+from lift.impact._moments import fill_moments, n_packed
 from lift.impact._subsets import draw_sets, eliminate, prior_of_sets, sweep_sets, weigh_sets
 
 BLOCK = 64
@@ -39,30 +41,46 @@ def _order_of(m, always, free):
 
 @compiled
 def _fill_moments(
-    log_sds, valid, grid, table, columns, observed, duration, polynomials, weights, inside, v, s,
-    mean, cov, one, packed,
+    log_sds, valid, grid, columns, observed, duration, m, polynomials, weights, outside, own, rows,
+    packed,
 ):  # fmt: skip
-    """Fill the moments (entry, point) of a block: interpolated in the grid's box, else computed."""
+    """Fill the moments (entry, point) of a block: interpolated in the grid's box, else computed.
+
+    ``outside`` (point, axis) and ``own`` (point, entry) are buffers for those computed.
+    """
     count = log_sds.shape[0]
-    ratios = np.zeros(log_sds.shape[1] - 1)
-    inside[:count] = False
-    if table.shape[0] > 0:
-        for x in range(count):
-            for i in range(ratios.shape[0]):
-                ratios[i] = log_sds[x, 1 + i] - log_sds[x, 0]
-            inside[x] = term_weights(ratios, grid, polynomials, weights[x])
-            if not inside[x]:
-                weights[x] = 0.0
-        between = np.dot(weights[:count], table)
-        for e in range(packed.shape[0]):
-            for x in range(count):
-                packed[e, x] = between[x, e]
+    n_entries = packed.shape[0]
+    pieces = np.zeros(count, dtype=np.int64)
+    places = np.zeros(count, dtype=np.int64)
+    n_outside = 0
     for x in range(count):
-        if valid[x] and not inside[x]:
-            ratios_of(log_sds[x], ratios)
-            log_variance = moments(columns, observed, ratios, duration, v, s, mean, cov)
-            pack(s, log_variance, mean, cov, one)
-            packed[:, x] = one[: packed.shape[0]]
+        ratios = outside[n_outside]
+        for i in range(ratios.shape[0]):
+            ratios[i] = log_sds[x, 1 + i] - log_sds[x, 0]
+        pieces[x] = term_weights(ratios, grid, polynomials, weights[x])
+        if pieces[x] < 0 and valid[x]:
+            places[n_outside] = x
+            n_outside += 1
+    together = np.zeros(count, dtype=np.int64)
+    for piece in range(grid.table.shape[0]):
+        table = grid.table[piece]
+        n_in = 0
+        for x in range(count):
+            if pieces[x] == piece:
+                together[n_in] = x
+                n_in += 1
+                if n_in == 4 and n_entries >= LANES:
+                    between_four(table, weights, together, n_entries, rows)
+                    n_in = 0
+        for i in range(n_in):
+            between(table, weights[together[i]], n_entries, rows[together[i]])
+    if n_outside > 0:
+        fill_moments(outside[:n_outside], columns, observed, duration, m, own)
+        for i in range(n_outside):
+            rows[places[i]] = own[i]
+    for e in range(n_entries):
+        for x in range(count):
+            packed[e, x] = rows[x, e]
 
 
 @compiled
@@ -194,20 +212,14 @@ def evaluate_points(
     prior = np.zeros(1 << n_free)
     prior_of_sets(precision, always, free, log_odds, prior)
     n_sums = width * (width + 1) // 2 + 1
-    n_entries = n_sums + m * width + m * (m + 1) // 2
+    n_entries = n_packed(width, m)
     n_wanted = n_entries if normals.shape[0] > 0 else n_sums
-    table = np.zeros((grid.table.shape[0], n_wanted))
-    if grid.table.shape[0] > 0:
-        table[:] = grid.table[:, :n_wanted]
     polynomials = polynomials_of(grid)
-    weights = np.zeros((BLOCK, table.shape[0]))
-    inside = np.zeros(BLOCK, dtype=np.bool_)
+    weights = np.zeros((BLOCK, grid.table.shape[1]))
     valid = np.zeros(BLOCK, dtype=np.bool_)
-    v = np.empty((n, width))
-    s = np.zeros((width, width))
-    mean = np.zeros((m, width))
-    cov = np.zeros((m, m))
-    one = np.zeros(n_entries)
+    outside = np.zeros((BLOCK, log_sds.shape[1] - 1))
+    own_rows = np.zeros((BLOCK, n_entries))
+    rows = np.zeros((BLOCK, n_entries))
     packed = np.zeros((n_wanted, BLOCK))
     variances = np.zeros(BLOCK)
     sds = np.zeros(BLOCK)
@@ -233,8 +245,8 @@ def evaluate_points(
             variances[x] = sds[x] * sds[x]
             shares[x] = variances[x] / start_var
         _fill_moments(
-            block, valid, grid, table, columns, observed, duration, polynomials, weights, inside,
-            v, s, mean, cov, one, packed,
+            block, valid, grid, columns, observed, duration, m, polynomials, weights, outside,
+            own_rows, rows, packed,
         )  # fmt: skip
         _fill_equations(packed, order, m, precision, shares, count, a)
         halves[:] = 0.0

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lift.engines.threads import share_out
 from lift.impact._chain import TUNED, run_chain
 from lift.impact._interpolant import Interpolant, lay_out, no_interpolant, rows_of
 from lift.impact.interpolant import EXACT, ROUGH, interpolant_on
-from lift.impact.model import ImpactModel
+from lift.impact.model import WORTH_THREADS, ImpactModel
 from lift.rng import stream
 
 FloatArray = NDArray[np.float64]
@@ -23,6 +22,8 @@ PILOT_SWEEPS = 12
 PILOT_MOVES = 8
 WARM_ROUNDS = 3
 WARM_SWEEPS = 40
+# Nanoseconds that a sweep takes for each column.
+PER_COLUMN = 80.0
 # A step of a random walk and a point drawn anew.
 MOVES = 2
 FIRST_STEPS = (0.05, 0.15, 0.5)
@@ -44,8 +45,9 @@ class _Runner:
     def _use(self, grid: Interpolant) -> None:
         """Take the moments from this interpolant."""
         self.grid = grid
-        self.terms = rows_of(len(grid.table), self.model.columns.shape[1], self.model.n_states)
-        lay_out(grid.table, self.terms)
+        terms = grid.table[0]
+        self.terms = rows_of(len(terms), self.model.columns.shape[1], self.model.n_states)
+        lay_out(terms, self.terms)
 
     def run(
         self,
@@ -83,9 +85,15 @@ class _Runner:
 
         Each has a stream of its own, so that it does not matter which thread runs it.
         """
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, len(starts))) as pool:
-            tasks = [pool.submit(self.run, *start, tuned, n_keep, n_moves) for start in starts]
-            return [task.result() for task in tasks]
+        done = {}
+
+        def run(chains: slice) -> None:
+            for i in range(chains.start, chains.stop):
+                done[i] = self.run(*starts[i], tuned, n_keep, n_moves)
+
+        work = PER_COLUMN * self.model.columns.shape[1] * n_keep * len(starts)
+        share_out(run, len(starts), 1, worth=work > WORTH_THREADS)
+        return [done[i] for i in range(len(starts))]
 
     def interpolate(
         self,

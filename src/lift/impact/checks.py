@@ -14,6 +14,8 @@ from lift.errors import Problem
 
 FloatArray = NDArray[np.float64]
 
+# Rows before the intervention from which a jump is told from the usual steps.
+MIN_STEPS = 3
 JUMP_SDS = 8.0
 FEW_ROWS = 12
 """Observed rows of the pre-period below which intervals are too sure of themselves: of 250 made-up
@@ -213,25 +215,26 @@ def control_remarks(
     -------
     list of str
     """
+    block, n_pre = controls[first:post_end], pre_end - first
+    near = followers(block[:n_pre], outcome[first:pre_end])
+    constant = np.ptp(block, axis=0) == 0.0
+    steps = np.abs(np.diff(block, axis=0))
+    jumps = np.zeros(len(names), dtype=np.bool_)
+    if n_pre > MIN_STEPS and len(steps) >= n_pre:
+        usual = np.sqrt((steps[: n_pre - 1] ** 2).mean(axis=0))
+        jumps = (usual > 0.0) & (steps[n_pre - 1] > JUMP_SDS * usual)
     remarks = []
-    near = followers(controls[first:pre_end], outcome[first:pre_end])
-    for name, column, follows in zip(names, controls[first:post_end].T, near, strict=True):
-        n_pre = pre_end - first
+    for name, follows, still, moved in zip(names, near, constant, jumps, strict=True):
         if follows:
             remarks.append(
                 f"control {name!r} moves with the outcome row by row in the pre-period, almost "
                 "exactly; if the intervention can move it, it hides the effect"
             )
-        if np.ptp(column) == 0.0:
+        if still:
             remarks.append(f"control {name!r} is constant and is left out of the model")
-            continue
-        steps = np.abs(np.diff(column))
-        before = steps[: n_pre - 1]
-        if len(before) > 2 and len(steps) >= n_pre:
-            usual = float(np.sqrt((before**2).mean()))
-            if usual > 0.0 and steps[n_pre - 1] > JUMP_SDS * usual:
-                remarks.append(
-                    f"control {name!r} jumps when the pre-period ends; if the intervention moved "
-                    "it, it must be left out"
-                )
+        elif moved:
+            remarks.append(
+                f"control {name!r} jumps when the pre-period ends; if the intervention moved "
+                "it, it must be left out"
+            )
     return remarks

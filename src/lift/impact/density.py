@@ -15,9 +15,11 @@ from lift.impact.model import NANOSECONDS, ImpactModel, evaluate
 FloatArray = NDArray[np.float64]
 
 # A rough interpolant reaches so far beyond its points, in shares of their range.
-BEYOND = 0.2
+BEYOND = 0.4
 # Nanoseconds of a filter from which it pays to interpolate a few hundred points.
 COSTLY = 2000.0
+# Pieces of the interpolant's box along each axis.
+CUTS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +89,7 @@ class Density:
         at = log_sds[:, 1:] - log_sds[:, :1]
         low, high = at.min(axis=0), at.max(axis=0)
         beyond = BEYOND * (high - low) if digits < EXACT else 0.0
-        grid = interpolant_on(self.model, low - beyond, high + beyond, rng, n_points, digits)
+        grid = interpolant_on(self.model, low - beyond, high + beyond, rng, n_points, digits, CUTS)
         return replace(self, grid=grid)
 
 

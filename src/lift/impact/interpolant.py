@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,11 @@ from numpy.typing import NDArray
 from lift.engines.threads import share_out
 from lift.impact._interpolant import (
     Interpolant,
-    moments_at_points,
     no_interpolant,
     polynomials_of,
     term_weights,
 )
+from lift.impact._moments import fill_moments, n_packed
 from lift.impact.model import NANOSECONDS, WORTH_THREADS, ImpactModel
 
 FloatArray = NDArray[np.float64]
@@ -40,6 +41,7 @@ def interpolant_on(
     rng: np.random.Generator,
     n_points: int,
     digits: float = EXACT,
+    cuts: int = 1,
 ) -> Interpolant:
     """Return the moments' interpolant on a box of log ratios.
 
@@ -54,6 +56,8 @@ def interpolant_on(
         Points at which moments will be asked for.
     digits : float
         ``EXACT`` or ``ROUGH``.
+    cuts : int
+        Pieces of the box along each axis, each with a series of its own.
 
     Returns
     -------
@@ -64,59 +68,95 @@ def interpolant_on(
     """
     floors = floors_of(model)
     low, high = (0.5 * np.log(floors + np.exp(2.0 * ends)) for ends in (low, high))
-    half = (high - low) / np.pi
-    rho = half**-1 + np.sqrt(1.0 + half**-2)
-    sizes = np.maximum(MIN_NODES, np.ceil(digits / np.log(rho))).astype(np.int64)
+    sizes = np.maximum(MIN_NODES, _sizes(high - low, digits))
     if sizes.prod() > n_points:
         return no_interpolant(model.n_states)
-    angles = [(np.arange(n) + 0.5) * np.pi / n for n in sizes]
     axes = [
-        lo + (hi - lo) * (1.0 + np.cos(angle)) / 2.0
-        for lo, hi, angle in zip(low, high, angles, strict=True)
+        lo + (hi - lo) * (1.0 + _nodes(n)) / 2.0 for lo, hi, n in zip(low, high, sizes, strict=True)
     ]
     probes = _log_ratios(low + (high - low) * rng.random((N_PROBES, len(low))), floors)
     moments = moments_at(model, np.concatenate([_log_ratios(_product(axes), floors), probes]))
     moments, truth = moments[:-N_PROBES], moments[-N_PROBES:]
     error = np.exp(-digits) * np.maximum(np.abs(moments).max(axis=0), LEAST_SCALE)
-    table, degrees = _series(moments, angles, LEFT_OUT * error)
-    found = Interpolant(table, degrees, floors, low, high, sizes)
-    weights = np.empty((len(probes), len(table)))
-    for probe, row in zip(probes, weights, strict=True):
-        term_weights(probe, found, polynomials_of(found), row)
-    missed = np.abs(weights @ table - truth)
+    own_sizes = np.minimum(sizes, _sizes((high - low) / cuts, digits))
+    table, degrees = _series(moments, sizes, own_sizes, cuts, LEFT_OUT * error)
+    found = Interpolant(table, degrees, floors, low, high, own_sizes, cuts)
+    weights = np.empty(len(degrees))
+    made = [
+        table[term_weights(at, found, polynomials_of(found), weights)].T @ weights for at in probes
+    ]
+    missed = np.abs(np.stack(made) - truth)
     return found if np.all(missed <= SLACK * error) else no_interpolant(model.n_states)
 
 
+def _sizes(widths: FloatArray, digits: float) -> NDArray[np.int64]:
+    """Return how many Chebyshev terms axes of so many log units take to miss by exp(-digits)."""
+    half = widths / np.pi
+    rho = half**-1 + np.sqrt(1.0 + half**-2)
+    return np.ceil(digits / np.log(rho)).astype(np.int64)
+
+
 def _series(
-    moments: FloatArray, angles: Sequence[FloatArray], least: FloatArray
+    moments: FloatArray,
+    sizes: NDArray[np.int64],
+    own_sizes: NDArray[np.int64],
+    cuts: int,
+    least: FloatArray,
 ) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Return the terms of the Chebyshev series through moments at nodes, and their degrees.
+    """Return the terms of the pieces' Chebyshev series through moments at nodes; their degrees.
 
     Parameters
     ----------
     moments : ndarray, shape (nodes, entries)
         At the product of the axes' nodes, the last axis running fastest.
-    angles : sequence of ndarray
-        Of each axis' nodes, the nodes being their cosines.
+    sizes, own_sizes : ndarray of int, shape (axes,)
+        Nodes of the box along each axis, and terms of a piece.
+    cuts : int
+        Pieces along each axis.
     least : ndarray, shape (entries,)
-        Terms that add less than this to every entry are left out: about half of them, those of a
-        high degree along both axes.
+        Terms that add less than this to every entry in every piece are left out: about half of
+        them, those of a high degree along both axes.
 
     Returns
     -------
-    terms : ndarray, shape (terms, entries)
+    terms : ndarray, shape (pieces, terms, entries)
     degrees : ndarray, shape (terms, axes)
     """
-    onto: FloatArray = np.ones((1, 1))
-    for angle in angles:
-        n = len(angle)
-        cosines = 2.0 / n * np.cos(np.arange(n)[:, None] * angle)
-        cosines[0] /= 2.0
-        onto = np.kron(onto, cosines).astype(np.float64, copy=False)
-    terms = onto @ moments
-    kept = np.flatnonzero((np.abs(terms) > least).any(axis=1))
-    degrees = np.stack(np.unravel_index(kept, [len(angle) for angle in angles]), axis=1)
-    return terms[kept], np.ascontiguousarray(degrees)
+    terms = moments.reshape(*sizes, -1)
+    for axis, (n, own) in enumerate(zip(sizes, own_sizes, strict=True)):
+        terms = np.moveaxis(np.tensordot(_onto(n, own, cuts), terms, axes=(1, axis)), 0, axis)
+    dim = len(sizes)
+    pieces = terms.reshape(*np.ravel([[cuts, own] for own in own_sizes]), -1)
+    order = (*range(0, 2 * dim, 2), *range(1, 2 * dim, 2), 2 * dim)
+    table = pieces.transpose(order).reshape(cuts**dim, own_sizes.prod(), -1)
+    kept = np.flatnonzero((np.abs(table) > least).any(axis=(0, 2)))
+    degrees = np.stack(np.unravel_index(kept, own_sizes), axis=1)
+    return np.ascontiguousarray(table[:, kept]), np.ascontiguousarray(degrees)
+
+
+def _nodes(n: int) -> FloatArray:
+    """Return the n Chebyshev nodes between -1 and 1."""
+    return np.asarray(np.cos((np.arange(n) + 0.5) * np.pi / n))
+
+
+def _coefficients(n: int) -> FloatArray:
+    """Return the matrix that makes a Chebyshev series of values at the n nodes."""
+    out = 2.0 / n * np.cos(np.arange(n)[:, None] * np.arccos(_nodes(n)))
+    out[0] /= 2.0
+    return np.asarray(out)
+
+
+@cache
+def _onto(n: int, own: int, cuts: int) -> FloatArray:
+    """Return the matrix that makes the series of all pieces of an axis of values at its n nodes.
+
+    Shape (cuts * own, n).
+    """
+    whole = _coefficients(n)
+    middles = (2.0 * np.arange(cuts) + 1.0) / cuts - 1.0
+    at = middles[:, None] + _nodes(own) / cuts
+    values = np.cos(np.arange(n) * np.arccos(at)[..., None]) @ whole
+    return np.asarray((_coefficients(own) @ values).reshape(cuts * own, n))
 
 
 def floors_of(model: ImpactModel) -> FloatArray:
@@ -139,13 +179,10 @@ def floors_of(model: ImpactModel) -> FloatArray:
 def moments_at(model: ImpactModel, log_ratios: FloatArray) -> FloatArray:
     """Return packed moments at log ratios (n, 1 or 2), one row for each of them."""
     m, width = model.n_states, model.columns.shape[1]
-    n_entries = width * (width + 1) // 2 + 1 + m * width + m * (m + 1) // 2
-    out = np.empty((len(log_ratios), n_entries))
+    out = np.empty((len(log_ratios), n_packed(width, m)))
 
     def run(part: slice) -> None:
-        moments_at_points(
-            log_ratios[part], model.columns, model.observed, model.duration, m, out[part]
-        )
+        fill_moments(log_ratios[part], model.columns, model.observed, model.duration, m, out[part])
 
     work = NANOSECONDS * len(log_ratios) * model.columns.size
     share_out(run, len(log_ratios), POINTS_PER_TASK, worth=work > WORTH_THREADS)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lift._lanes import LANES
 from lift.engines.threads import share_out
 from lift.impact._interpolant import Interpolant, no_interpolant
 from lift.impact._points import BLOCK, evaluate_points
@@ -23,7 +24,7 @@ SEASON_START = 0.5
 # of a set of controls, of a point otherwise, and of all together from which threads pay.
 POINTS_PER_TASK = 128
 TASKS = 8
-NANOSECONDS = 5.0
+NANOSECONDS = 1.7
 PER_ENTRY = 0.04
 PER_SET = 15.0
 PER_POINT = 300.0
@@ -178,8 +179,10 @@ def evaluate(
     # on who computes them
     each = max(POINTS_PER_TASK, -(-n // (TASKS * BLOCK)) * BLOCK)
     if not grid.table.size:
-        each = max(1, min(each, -(-n // TASKS)))
-    filters = PER_ENTRY * grid.table.size if grid.table.size else NANOSECONDS * model.columns.size
+        each = max(LANES, min(each, -(-n // (TASKS * LANES)) * LANES))
+    filters = NANOSECONDS * model.columns.size
+    if grid.table.size:
+        filters = PER_ENTRY * grid.table[0].size
     sets = PER_SET * 2.0 ** int((~model.always).sum())
     share_out(run, n, each, worth=n * (filters + sets + PER_POINT) > WORTH_THREADS)
     return values, coefficients, states

@@ -234,12 +234,12 @@ def worst_r_hat(fitted: ImpactFit) -> float:
     R-hat goes by ranks of draws and of their distances from the median: neither knows the units,
     nor where the effect's sum is measured from.
     """
-    from arviz_stats.base import array_stats
+    from lift.analysis.mixing import r_hat
 
     log_sds = fitted.draws.log_sds
     sums = fitted.ahead.sums[1].reshape(log_sds.shape[:2])
     each = (sums, *np.exp(np.moveaxis(log_sds, 2, 0)))
-    return float(np.max([array_stats.rhat(one, chain_axis=0, draw_axis=1) for one in each]))
+    return float(np.max([r_hat(one) for one in each]))
 
 
 def convergence_table(posterior: xr.Dataset) -> pd.DataFrame:

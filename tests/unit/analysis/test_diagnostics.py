@@ -7,8 +7,9 @@ from small_posteriors import hand_made
 
 from lift.analysis import diagnostics
 from lift.analysis.convergence import every_finding
-from lift.analysis.diagnostics import findings, mcse_mean, mcse_share, measures, mixing, summary
+from lift.analysis.diagnostics import findings, mcse_mean, mcse_share, measures, summary
 from lift.analysis.effects import Effects
+from lift.analysis.mixing import mixing, r_hat
 from lift.model.posterior import Posterior
 
 N = 2000
@@ -299,6 +300,7 @@ def test_ess_and_r_hat_are_those_of_arviz(kind: str, size: tuple[int, int]) -> N
         found = mixing(given)
         np.testing.assert_equal({name: found[name] for name in wanted}, wanted)
         np.testing.assert_equal(found["sd"], draws.std(ddof=1))
+        np.testing.assert_equal(r_hat(given), wanted["r_hat"])
 
 
 @pytest.mark.parametrize("n_draws", [1, 2, 3, 40])

@@ -167,6 +167,16 @@ def test_inlined_colours_are_variables_of_the_page(svgs: dict[str, str]) -> None
     ElementTree.fromstring(element)
 
 
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_the_label_beside_the_panels_is_inside_the_figure(curve: pd.DataFrame, count: int) -> None:
+    figure = figures.post_panels({f"p{i}": curve.iloc[20:60] for i in range(count)})
+    figure.draw_without_rendering()
+    (label,) = [text for text in figure.texts if text.get_text().startswith("downloads per day")]
+    box, page = label.get_window_extent(), figure.bbox
+    assert page.x0 <= box.x0 < box.x1 <= page.x1
+    assert page.y0 <= box.y0 < box.y1 <= page.y1
+
+
 @pytest.mark.parametrize("count", [0, figures.MAX_PANELS + 1])
 def test_panels_refuse_what_cannot_be_drawn(curve: pd.DataFrame, count: int) -> None:
     with pytest.raises(ValueError, match=f"found {count}"):

@@ -20,6 +20,9 @@ from lift.output.figures.style import PALETTE, WIDTH_INCHES, counts, dates, days
 MAX_PANELS = 24
 """Posts that :func:`post_panels` shows at most: six rows of four."""
 
+LABEL_INCHES = 2.9
+"""Height that the label beside the panels of posts needs."""
+
 LEAD_DAYS = 90
 """Days shown before the first post, to see what was normal."""
 
@@ -132,8 +135,8 @@ def post_panels(
     columns = min(4, len(windows))
     rows = ceil(len(windows) / columns)
     with drawing():
-        size = (WIDTH_INCHES, 0.55 + 1.5 * rows)
-        figure = Figure(figsize=size, layout="constrained")
+        height = max(0.55 + 1.5 * rows, LABEL_INCHES)
+        figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
         handles: list[Artist] = []
         for axes, (post, window) in zip(grid.flat, windows.items(), strict=False):
