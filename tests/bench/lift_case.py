@@ -101,15 +101,30 @@ def evaluated(case: dict[str, Any]) -> dict[str, Any]:
     return {"seconds": min(seconds) / len(z)}
 
 
+def mapped_megabytes() -> float | None:
+    """Return how much of the memory are files of libraries, None where it is not told.
+
+    Linux maps several times as much of a file that was written since it started as of one that it
+    has read: after an installation the same program seems to hold about 100 MB more.
+    """
+    return _of_status("RssFile")
+
+
+def _of_status(name: str) -> float | None:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    lines = status.read_text(encoding="utf-8").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(name)) / 1e3
+
+
 def peak_megabytes() -> float:
     """Return the largest memory that this process held.
 
     What getrusage says of a child on Linux is not below what its parent held when it was started.
     """
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = status.read_text(encoding="utf-8").splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e3
+    if (held := _of_status("VmHWM")) is not None:
+        return held
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
     return peak / (1e6 if sys.platform == "darwin" else 1e3)
 
@@ -117,7 +132,7 @@ def peak_megabytes() -> float:
 def main() -> None:
     case = json.loads(sys.argv[1])
     found = evaluated(case) if case["what"] == "evaluation" else fitted(case)
-    found["peak_mb"] = peak_megabytes()
+    found |= {"peak_mb": peak_megabytes(), "mapped_mb": mapped_megabytes()}
     sys.stdout.write(json.dumps(found) + "\n")
 
 
