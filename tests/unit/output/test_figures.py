@@ -168,13 +168,15 @@ def test_inlined_colours_are_variables_of_the_page(svgs: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
-def test_the_label_beside_the_panels_is_inside_the_figure(curve: pd.DataFrame, count: int) -> None:
+def test_the_label_beside_the_panels_is_below_the_legend_and_inside_the_figure(
+    curve: pd.DataFrame, count: int
+) -> None:
     figure = figures.post_panels({f"p{i}": curve.iloc[20:60] for i in range(count)})
     figure.draw_without_rendering()
     (label,) = [text for text in figure.texts if text.get_text().startswith("downloads per day")]
-    box, page = label.get_window_extent(), figure.bbox
-    assert page.x0 <= box.x0 < box.x1 <= page.x1
-    assert page.y0 <= box.y0 < box.y1 <= page.y1
+    box, legend = label.get_window_extent(), figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.axes[0].get_window_extent().x0
+    assert figure.bbox.y0 <= box.y0 < box.y1 <= legend.y0
 
 
 @pytest.mark.parametrize("count", [0, figures.MAX_PANELS + 1])

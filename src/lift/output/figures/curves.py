@@ -20,8 +20,11 @@ from lift.output.figures.style import PALETTE, WIDTH_INCHES, counts, dates, days
 MAX_PANELS = 24
 """Posts that :func:`post_panels` shows at most: six rows of four."""
 
-LABEL_INCHES = 2.9
-"""Height that the label beside the panels of posts needs."""
+LEAST_INCHES = 3.2
+"""Height that the label beside the panels needs, below their legend."""
+
+LEGEND_INCHES = 0.25
+"""Height of the legend above the panels."""
 
 LEAD_DAYS = 90
 """Days shown before the first post, to see what was normal."""
@@ -135,7 +138,7 @@ def post_panels(
     columns = min(4, len(windows))
     rows = ceil(len(windows) / columns)
     with drawing():
-        height = max(0.55 + 1.5 * rows, LABEL_INCHES)
+        height = max(0.55 + 1.5 * rows, LEAST_INCHES)
         figure = Figure(figsize=(WIDTH_INCHES, height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
         handles: list[Artist] = []
@@ -153,7 +156,11 @@ def post_panels(
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
             axes.yaxis.get_major_locator().set_params(nbins=3)
-        figure.supylabel("downloads per day, each panel on its own axis", fontsize=8.5)
+        figure.supylabel(
+            "downloads per day, each panel on its own axis",
+            y=0.5 * (1.0 - LEGEND_INCHES / height),
+            fontsize=8.5,
+        )
         for axes in list(grid.flat)[len(windows) :]:
             axes.set_visible(False)
         figure.legend(
