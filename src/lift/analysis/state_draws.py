@@ -213,8 +213,7 @@ def _mode(states: States, beside: FloatArray) -> tuple[FloatArray, FloatArray]:
         share = np.exp(eta) / size
         slope = (y - np.exp(eta)) / (1.0 + share)
         information = (y / size + 1.0) * np.exp(eta) / (1.0 + share) ** 2
-        least = np.where(slope < 0.0, slope**2 / FLATTEST, 0.0)
-        noise_var = 1.0 / np.maximum(information, least)
+        noise_var = 1.0 / np.maximum(information, slope**2 / FLATTEST)
         pseudo = eta + slope * noise_var
         means = states.smoothed(pseudo - beside, noise_var)
         move = beside + np.sum(list(means.values()), axis=0) - eta

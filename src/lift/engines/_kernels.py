@@ -27,10 +27,9 @@ NEWTON_PASSES = 60
 NEWTON_TOLERANCE = 1e-9
 NEWTON_MAX_STEP = 2.0
 FLATTEST = 1e8
-"""Largest square of a pseudo-observation's standardised error where the mean is above the count:
-far above it the log mass of a negative binomial is straight, and the Gaussian that Newton's method
-would put in its place so wide and so far away that its density cannot be computed. A narrower one
-has the same mode."""
+"""Largest square of a pseudo-observation's standardised error: where the mean lies far from the
+count the log mass is straight, and the Gaussian that Newton's method would put in its place so wide
+and so far away that its density cannot be computed. A narrower one has the same mode."""
 
 NOISE, LEVEL, CONTROL, AMPLITUDE, INFLUENCER, VIEWS, FIRST_DAY, SHAPE, DISPLACEMENT = range(9)
 

@@ -84,8 +84,7 @@ def newton_data(y, eta, observed, size, centre, noise, pseudo):
             share = expected / size
             information = (y[t] / size + 1.0) * expected / (1.0 + share) ** 2
             slope = (y[t] - expected) / (1.0 + share)
-            if slope < 0.0:
-                information = max(information, slope * slope / FLATTEST)
+            information = max(information, slope * slope / FLATTEST)
             noise[t] = 1.0 / information
             pseudo[t] = eta[t] + slope * noise[t] - centre
 

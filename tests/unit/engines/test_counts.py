@@ -15,6 +15,7 @@ from scipy.special import gammaln, logsumexp
 from small_campaigns import campaign
 
 from lift.analysis.effects import Effects
+from lift.data.campaign import Campaign
 from lift.engines._kernels import count_log_mass
 from lift.engines.base import SampleSettings
 from lift.engines.exact import EMPTY, fit_exact, pack
@@ -178,6 +179,36 @@ def test_the_likelihood_holds_where_a_mean_lies_far_above_its_count(
     value = pack(design).evaluate(z[None], EMPTY)[0][0] - log_prior(z)
     # the log mass of 1e12 is a difference of numbers of 3e13, of which the last digits are 0.004
     assert value == pytest.approx(laplace(design, z), abs=0.02)
+
+
+def test_no_likelihood_is_a_rounding_error_where_one_day_dwarfs_the_others() -> None:
+    """Newton's method runs far from the counts on its way; what it finds is a probability."""
+    rng = np.random.default_rng(1)
+    days, n = pd.date_range("2025-01-01", periods=240), 240
+    counts = rng.poisson(14.0, n).astype(float)
+    counts[191:194] = 3.16e11, 5.6e8, 2358.0
+    walks = rng.normal(size=(n, 4)).cumsum(axis=0)
+    posts = [30, 55, 80, 95, 120, 121, 150, 170, 185, 191, 205, 220]
+    design = build_design(
+        Campaign(
+            downloads=pd.DataFrame({"date": days, "downloads": counts}),
+            posts=pd.DataFrame(
+                {
+                    "post_id": [f"p{day}" for day in posts],
+                    "posted_at": [f"{days[day].date()}T04:00:00Z" for day in posts],
+                    "influencer": [f"@{day % 5}" for day in posts],
+                    "views": np.exp(rng.normal(12.0, 1.0, len(posts))),
+                }
+            ),
+            controls=pd.DataFrame(walks, columns=list("abcd")).assign(date=days),
+            timezone="UTC",
+        ),
+        ModelSpec(likelihood="negative_binomial"),
+    )
+    z = 1.5 * rng.standard_normal((600, len(design.hypers)))
+    found = pack(design).evaluate(z, EMPTY)[0]
+    assert np.isfinite(found).mean() > 0.5
+    assert np.nanmax(found - [log_prior(row) for row in z]) < 0.0
 
 
 def test_without_noise_the_counts_are_poisson() -> None:
