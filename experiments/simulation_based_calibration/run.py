@@ -26,6 +26,10 @@ from lift.rng import stream
 
 # A standard error that lets a count differ by one.
 ONE_MORE = 0.15
+# Another processor's last digits take one campaign in ten to other draws of the same posterior: with
+# their ranks the joint p value moves (0.35 and 0.42, 0.27 and 0.17 were seen), and the largest k.
+ANOTHER_P = 0.02
+ANOTHER_K = 0.01
 PLATFORMS = ("Instagram", "TikTok")
 CREATORS = ("human", "virtual")
 INFLUENCERS = tuple(f"@creator_{i}" for i in range(5))
@@ -290,10 +294,10 @@ def main(config: dict[str, Any]) -> dict[str, float]:
             f"{label}_largest_k": float(k.max()),
             f"{label}_share_safety_net": float(net.mean()),
             f"{label}_share_with_zeros": float(np.mean([unit["zeros"] > 0 for unit in units])),
-            # another processor's rounding may move a rank by one, and with it a quantity over the
-            # edge of its band; the p values are simulated
             f"{label}_outside_own_band_mcse": ONE_MORE,
-            f"{label}_joint_p_mcse": math.sqrt(joint * (1 - joint) / config["band_simulations"]),
+            f"{label}_joint_p_mcse": ANOTHER_P,
+            f"{label}_largest_k_mcse": ANOTHER_K,
+            f"{label}_share_safety_net_mcse": ONE_MORE / len(units),
             f"{label}_smallest_p_mcse": least_error,
             f"{label}_bonferroni_p_mcse": count * least_error,
         }
