@@ -26,7 +26,7 @@ from lift.rng import stream
 
 # A standard error that lets a count differ by one.
 ONE_MORE = 0.15
-# Another processor's last digits take one campaign in ten to other draws of the same posterior: with
+# Another processor takes one campaign in ten to other draws of the same posterior: with
 # their ranks the joint p value moves (0.35 and 0.42, 0.27 and 0.17 were seen), and the largest k.
 ANOTHER_P = 0.02
 ANOTHER_K = 0.01
