@@ -137,6 +137,7 @@ lint: $(READY)
 	@$(BIN)/mypy
 
 bench: $(READY)
+	@$(BIN)/python tests/bench/settle.py
 	@$(BIN)/python tests/bench/compare.py $(BENCH_ARGS)
 
 bench-peers: $(READY)

@@ -104,8 +104,7 @@ def evaluated(case: dict[str, Any]) -> dict[str, Any]:
 def mapped_megabytes() -> float | None:
     """Return how much of the memory are files of libraries, None where it is not told.
 
-    Linux maps several times as much of a file that was written since it started as of one that it
-    has read: after an installation the same program seems to hold about 100 MB more.
+    They depend on how the kernel came by the files; see ``settle.py``.
     """
     return _of_status("RssFile")
 
