@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import runpy
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lift import study
+from lift.data.campaign import Campaign
+from lift.model.design import build_design
+from lift.model.spec import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = sorted(path.parent for path in (ROOT / "experiments").glob("*/run.py"))
@@ -169,3 +174,19 @@ def test_every_estimand_is_covered_as_often_as_its_intervals_say(name: str) -> N
         for prob in (95, 50):
             off = abs(n[f"{kind}_coverage_{prob}"] - prob / 100)
             assert off <= 0.02 + 2 * n[f"{kind}_se_{prob}"], (kind, prob)
+
+
+def test_calibration_draws_again_what_no_table_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = runpy.run_path(str(ROOT / "experiments/simulation_based_calibration/run.py"))
+    config = study.read_config(ROOT / "experiments/simulation_based_calibration")
+    tables = run["skeleton"]("held", config, 1e9)
+    design = build_design(Campaign(**tables), ModelSpec())
+    draws = run["prior_campaign"]
+    first = draws(design, 1e9, np.random.default_rng(1))[1]
+    # a limit that the first draw keeps exactly, and one that it does not
+    for limit, some_left_out in ((first.max(), False), (np.nextafter(first.max(), 0.0), True)):
+        monkeypatch.setitem(draws.__globals__, "LARGEST_COUNT", limit)
+        _, downloads, left_out = draws(design, 1e9, np.random.default_rng(1))
+        assert downloads.max() <= limit
+        assert (left_out > 0) == some_left_out
+        assert np.array_equal(downloads, first) == (not some_left_out)
